@@ -1,0 +1,73 @@
+"""Errors and input checks with one wording: what was expected, what came, what to do.
+
+Every error a user can cause is an `InfoshedError` (a `ValueError`), so that the command line
+can print it as one line and a program can catch it as one type.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class InfoshedError(ValueError):
+    """Bad input or an unsound request; the text says what was expected and what to do."""
+
+
+class NonFiniteError(InfoshedError):
+    """Training or estimation produced NaN or infinity; the text says what to change."""
+
+
+def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
+    """Raise `InfoshedError` unless `value` is one of `choices`."""
+    choices = sorted(choices)
+    if value not in choices:
+        raise InfoshedError(f"`{name}` must be one of {', '.join(choices)}; got {value!r}")
+
+
+def check_number(
+    name: str, value: Any, low: float = float("-inf"), high: float = float("inf"), *, integer=False
+) -> None:
+    """Raise `InfoshedError` unless `value` is a finite number (an integer) in [low, high]."""
+    kinds = (int, np.integer) if integer else (int, float, np.integer, np.floating)
+    good = isinstance(value, kinds) and not isinstance(value, bool) and np.isfinite(value)
+    if not good or not low <= value <= high:
+        kind = "an integer" if integer else "a finite number"
+        bounds = [f"at least {low:g}"] * np.isfinite(low) + [f"at most {high:g}"] * np.isfinite(high)
+        wanted = " ".join([kind, " and ".join(bounds)]).strip()
+        raise InfoshedError(f"`{name}` must be {wanted}; got {value!r}")
+
+
+def check_representation(z: Tensor, dim: int | None = None) -> None:
+    """Raise `InfoshedError` unless `z` is a floating point matrix of shape (n, dim)."""
+    want = f"(n, {dim if dim is not None else 'd'})"
+    if z.ndim != 2 or (dim is not None and z.shape[1] != dim):
+        raise InfoshedError(f"`z` must have shape {want}, got {tuple(z.shape)}")
+    if not z.is_floating_point():
+        raise InfoshedError(f"`z` must be floating point, got {z.dtype}")
+
+
+def check_same_length(**arrays: Any) -> None:
+    """Raise `InfoshedError` unless all the named arrays have the same number of rows."""
+    lengths = {name: len(a) for name, a in arrays.items() if a is not None}
+    if len(set(lengths.values())) > 1:
+        got = ", ".join(f"{name} has {n}" for name, n in lengths.items())
+        raise InfoshedError(f"all arrays must have the same number of rows; {got}")
+
+
+def check_finite(name: str, value: Tensor, remedy: str) -> None:
+    """Raise `NonFiniteError` naming `name` if `value` holds NaN or infinity."""
+    if not bool(torch.isfinite(value).all()):
+        raise NonFiniteError(f"{name} became non-finite (NaN or infinity); {remedy}")
+
+
+def as_array(name: str, values: Any) -> np.ndarray:
+    """`values` (list, numpy, torch, pandas or polars column) as a numpy array on the CPU."""
+    if isinstance(values, Tensor):
+        values = values.detach().cpu().numpy()
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise InfoshedError(f"`{name}` must be a rectangular array: {error}") from None

@@ -1,0 +1,30 @@
+"""Data sets: one file each, a function returning a `DataSet`, and a line in `DATASETS`."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from infoshed.checks import InfoshedError, check_choice
+from infoshed.data.colored_mnist import colored_mnist
+from infoshed.data.digits import digits
+from infoshed.types import DataSet
+
+DATASETS: dict[str, Callable[..., DataSet]] = {
+    "digits": digits,
+    "colored-mnist": colored_mnist,
+}
+
+
+def load(name: str, **params: Any) -> DataSet:
+    """The data set called `name`, made with `params` (such as sigma2, seed, data_dir).
+
+    Raises `InfoshedError` for an unknown name or parameter, or when files are missing.
+    """
+    check_choice("data set", name, DATASETS)
+    known = inspect.signature(DATASETS[name]).parameters
+    strange = sorted(set(params) - set(known))
+    if strange:
+        raise InfoshedError(
+            f"data set '{name}' takes no parameter `{strange[0]}`; it takes {', '.join(known)}"
+        )
+    return DATASETS[name](**params)

@@ -1,0 +1,48 @@
+"""Trainable estimators of I(Z;C): one small class each, and a line in `ESTIMATORS`."""
+
+import torch
+
+from infoshed.attributes import Attribute
+from infoshed.checks import InfoshedError, check_choice
+from infoshed.estimators.base import Estimator
+from infoshed.estimators.class_scoring import ClassDonskerVaradhan, ClassScoring
+from infoshed.estimators.shuffled import ShuffledDonskerVaradhan
+
+ESTIMATORS: dict[str, type[Estimator]] = {
+    "class-scoring": ClassScoring,
+    "class-dv": ClassDonskerVaradhan,
+    "shuffled-dv": ShuffledDonskerVaradhan,
+}
+
+
+def build_estimator(
+    name: str,
+    dim: int,
+    attribute: Attribute,
+    c: torch.Tensor,
+    y: torch.Tensor | None = None,
+    *,
+    scaled: bool = True,
+) -> Estimator:
+    """The estimator called `name`; "auto" is class-scoring for discrete c, else shuffled-dv.
+
+    Args:
+        dim: columns of z. c: training codes (n, columns).
+        y: training classes (n,), given where I(Z;C|Y) is wanted.
+        scaled: standardise z inside the estimator.
+
+    Raises `InfoshedError` when the estimator does not take such an attribute.
+    """
+    if name == "auto":
+        name = "class-scoring" if attribute.heads else "shuffled-dv"
+    check_choice("critic", name, ESTIMATORS)
+    kind = ESTIMATORS[name]
+    if not kind.handles(attribute):
+        raise InfoshedError(
+            f"critic '{name}' does not take {attribute.kind} attributes such as "
+            f"'{attribute.name}'; use shuffled-dv"
+        )
+    return kind(dim, attribute, c, y, scaled=scaled)
+
+
+__all__ = ["ESTIMATORS", "Estimator", "build_estimator"]

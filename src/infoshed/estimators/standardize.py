@@ -1,0 +1,43 @@
+"""Running standardisation of z: (z - mean) / deviation, per column, inside every estimator.
+
+Critics break on unscaled representations: one column of large scale makes shuffled bounds
+non-finite within two steps. Mean and second moment are exponential averages over the batches the
+critic is fitted on, corrected for their start; they are constants to the gradient.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class RunningStandardizer(nn.Module):
+    """Standardise columns of z (n, dim) by exponentially averaged moments.
+
+    Args:
+        dim: columns of z.
+        momentum: weight of the newest batch once the average has warmed up.
+    """
+
+    mean: Tensor
+    variance: Tensor
+    steps: Tensor
+
+    def __init__(self, dim: int, momentum: float = 0.05):
+        super().__init__()
+        self.momentum = momentum
+        self.register_buffer("mean", torch.zeros(dim))
+        self.register_buffer("variance", torch.ones(dim))
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+
+    @torch.no_grad()
+    def update(self, z: Tensor) -> None:
+        """Move the moments towards those of the batch z (n, dim)."""
+        self.steps += 1
+        # 1/t until the average is warm: the first batch counts whole, not by `momentum`.
+        weight = torch.clamp(1 / self.steps, min=self.momentum).to(z.dtype)
+        self.mean.lerp_(z.mean(0), weight)
+        self.variance.lerp_(z.var(0, correction=0), weight)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """z on unit scale; a constant column stays near 0 instead of being blown up."""
+        floor = 1e-6 * (1 + self.mean.square())
+        return (z - self.mean) * torch.rsqrt(self.variance + floor)

@@ -1,0 +1,96 @@
+"""Files that are whole or absent: atomic writes, JSON, and nested state as safetensors.
+
+State of any nesting (dicts and lists of tensors, numbers, text, None) is one safetensors file:
+tensors under their path, everything else as JSON in the header. Nothing is executed on load.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from infoshed.checks import InfoshedError
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """A temporary path beside `path` that replaces it when the block ends without an error."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write `text` to `path` atomically, as UTF-8."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write `value` to `path` atomically, as indented JSON."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """The JSON in `path`. Raises `InfoshedError` when it is missing or broken."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InfoshedError(f"cannot read {path}: {error}") from None
+
+
+def save_state(path: str | Path, state: Any) -> None:
+    """Write nested `state` to `path` atomically; `load_state` reads it back."""
+    tensors: dict[str, torch.Tensor] = {}
+    skeleton = _strip(state, "", tensors)
+    # Clones: safetensors refuses tensors that share memory, and optimisers may hold such.
+    tensors = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, metadata={"infoshed": json.dumps(skeleton)})
+
+
+def load_state(path: str | Path) -> Any:
+    """The nested state in `path`. Raises `InfoshedError` when it is missing or broken."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            skeleton = json.loads((file.metadata() or {})["infoshed"])
+            return _fill(skeleton, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise InfoshedError(f"cannot read {path}: {error}") from None
+
+
+def _strip(value: Any, path: str, tensors: dict[str, torch.Tensor]) -> Any:
+    """`value` with its tensors replaced by references into `tensors`."""
+    if isinstance(value, torch.Tensor):
+        tensors[path] = value
+        return {"tensor": path}
+    if isinstance(value, dict):
+        # Pairs, because optimiser state has integer keys and JSON would turn them into text.
+        return {"dict": [[k, _strip(v, f"{path}/{k}", tensors)] for k, v in value.items()]}
+    if isinstance(value, list | tuple):
+        return {"list": [_strip(v, f"{path}/{i}", tensors) for i, v in enumerate(value)]}
+    if value is None or isinstance(value, bool | int | float | str):
+        return {"value": value}
+    raise TypeError(f"cannot save {type(value).__name__} at {path or 'the top'}")
+
+
+def _fill(skeleton: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Any:
+    if "tensor" in skeleton:
+        return tensors[skeleton["tensor"]]
+    if "dict" in skeleton:
+        return {k: _fill(v, tensors) for k, v in skeleton["dict"]}
+    if "list" in skeleton:
+        return [_fill(v, tensors) for v in skeleton["list"]]
+    return skeleton["value"]

@@ -1,0 +1,75 @@
+"""p(y|c): what the attribute alone says about the label, and two ways to allow for it.
+
+If z told nothing about c beyond y, I(Z;C|Y) = 0, then by Bayes' rule
+
+    p(y | z, c)  is proportional to  exp(h(z)_y) p(y|c) / p(y)
+
+with one head h that does not see c. Two corrections of the task loss follow:
+
+- **adjusted**: cross-entropy of logits h(z) + log p(y|c) - log p(y). The part of the label that c
+  explains is already explained, so the network gains nothing by learning it; at deployment h
+  is used alone. (Logit adjustment, arXiv 2007.07314; product of experts, arXiv 1909.03683.)
+- **reweighed**: cross-entropy with weights p(y) / p(y|c), under which y and c are independent.
+  Unbiased, but few rows carry most of the weight when c nearly decides y.
+
+p(y|c) is a multinomial logistic regression on the features of c, fitted on the training table.
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor
+
+from infoshed.attributes import Attribute
+
+WEIGHT_CAP = 30.0
+
+
+class LabelPrior:
+    """p(y|c) and p(y) fitted on training classes y (n,) and codes c (n, columns)."""
+
+    def __init__(self, y: Tensor, c: Tensor, attribute: Attribute, classes: int):
+        self.attribute = attribute
+        self.classes = classes
+        counts = np.bincount(y.numpy(), minlength=classes)
+        # A class without training rows keeps a finite logarithm; nothing is ever predicted for it.
+        self.log_marginal = torch.from_numpy(np.log(np.maximum(counts, 0.5) / len(y))).float()
+        # Rows repeat when c is discrete: fit on distinct (y, c) with their counts.
+        pairs = torch.cat([y[:, None].to(c.dtype), c], 1)
+        distinct, repeats = torch.unique(pairs, dim=0, return_counts=True)
+        regression = LogisticRegression(C=10.0, max_iter=2000).fit(
+            self._features(distinct[:, 1:].to(c.dtype)).numpy(),
+            distinct[:, 0].long().numpy(),
+            sample_weight=repeats.numpy().astype(np.float64),
+        )
+        weight = torch.from_numpy(regression.coef_).float()
+        bias = torch.from_numpy(regression.intercept_).float()
+        if len(weight) == 1:  # two classes: scikit-learn keeps the difference of their scores
+            weight, bias = torch.cat([0 * weight, weight]), torch.cat([0 * bias, bias])
+        seen = torch.from_numpy(regression.classes_)
+        self.weight = torch.zeros(classes, weight.shape[1]).index_copy_(0, seen, weight)
+        self.bias = torch.full((classes,), -30.0).index_copy_(0, seen, bias)
+
+    def _features(self, c: Tensor) -> Tensor:
+        """Features of c for the regression; squares and products too where c is continuous."""
+        features = self.attribute.features(c)
+        if not self.attribute.heads:
+            i, j = torch.triu_indices(features.shape[1], features.shape[1])
+            features = torch.cat([features, features[:, i] * features[:, j]], 1)
+        return features
+
+    def log_ratio(self, c: Tensor) -> Tensor:
+        """log p(y|c) - log p(y) for every class: codes (n, columns) -> (n, classes), in nats."""
+        scores = F.linear(self._features(c), self.weight, self.bias)
+        return scores.log_softmax(1) - self.log_marginal
+
+    def weights(self, y: Tensor, c: Tensor) -> Tensor:
+        """p(y) / p(y|c) for each row, capped at `WEIGHT_CAP`, shape (n,)."""
+        ratio = self.log_ratio(c).gather(1, y[:, None])[:, 0]
+        return torch.exp(-ratio).clamp(max=WEIGHT_CAP)
+
+    def accuracy(self, y: Tensor, c: Tensor) -> float:
+        """Share of rows whose class c alone gives away, in [0, 1]."""
+        guess = (self.log_ratio(c) + self.log_marginal).argmax(1)
+        return float((guess == y).float().mean())

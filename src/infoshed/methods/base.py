@@ -1,0 +1,105 @@
+"""The contract of a method: what the bias attribute does to training.
+
+A method owns its optimisers and whatever else it learns (critics). The loop gives it batches and
+a source of fresh ones, and knows nothing else about it.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from infoshed.label_prior import LabelPrior
+from infoshed.nn import Model
+from infoshed.types import Batch, DataSet
+
+Fresh = Callable[[int], Batch]
+"""Draws that many random training rows as a batch."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a method is built on: model, data, learning rate, rows per step, p(y|c), seed."""
+
+    model: Model
+    data: DataSet
+    lr: float
+    batch_size: int
+    prior: LabelPrior
+    seed: int
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """A method without options of its own."""
+
+
+class Method(ABC):
+    """Base of the methods in `METHODS`.
+
+    Class attributes: `summary`, one line for people; `reference`; `Options`, a frozen dataclass
+    of the method's own options; `defaults`, training settings that replace the recipe's.
+    """
+
+    summary: ClassVar[str]
+    reference: ClassVar[str]
+    Options: ClassVar[type] = NoOptions
+    defaults: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self, setting: Setting, options: Any):
+        self.setting = setting
+        self.model = setting.model
+        self.options = options
+
+    def start_epoch(self, fresh: Fresh, steps: int) -> None:
+        """Called before each epoch of `steps` steps."""
+
+    @abstractmethod
+    def step(self, batch: Batch, fresh: Fresh) -> dict[str, Tensor]:
+        """Train on one batch. Returns scalars to be averaged over the epoch and logged:
+        `task_loss`, `accuracy`, and where there is a critic `mi` (nats) and `strength`."""
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """All that `load_state_dict` needs to go on bit for bit (the model is saved apart)."""
+
+    @abstractmethod
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+
+
+def accuracy(logits: Tensor, y: Tensor) -> Tensor:
+    """Share of rows of logits (n, classes) whose largest entry is at y (n,)."""
+    return (logits.argmax(1) == y).float().mean()
+
+
+def plain_loss(logits: Tensor, batch: Batch, prior: LabelPrior) -> Tensor:
+    """Cross-entropy, in nats."""
+    return F.cross_entropy(logits, batch.y)
+
+
+def reweighed_loss(logits: Tensor, batch: Batch, prior: LabelPrior) -> Tensor:
+    """Cross-entropy with weights p(y) / p(y|c); see `infoshed.label_prior`."""
+    losses = F.cross_entropy(logits, batch.y, reduction="none")
+    return (losses * prior.weights(batch.y, batch.c)).mean()
+
+
+def adjusted_loss(logits: Tensor, batch: Batch, prior: LabelPrior) -> Tensor:
+    """Cross-entropy of logits + log p(y|c) - log p(y); see `infoshed.label_prior`."""
+    return F.cross_entropy(logits + prior.log_ratio(batch.c), batch.y)
+
+
+LOSSES: dict[str, Callable[[Tensor, Batch, LabelPrior], Tensor]] = {
+    "plain": plain_loss,
+    "reweighed": reweighed_loss,
+    "adjusted": adjusted_loss,
+}
+
+
+def adam(parameters: Any, lr: float) -> torch.optim.Adam:
+    """The optimiser of every method here: Adam, one fused kernel for all tensors."""
+    return torch.optim.Adam(parameters, lr, fused=True)

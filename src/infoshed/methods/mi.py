@@ -1,0 +1,122 @@
+"""The method: keep what predicts y, shed what tells c.
+
+    minimise  E CE(h(z) + log p(y|c)/p(y), y)  +  strength * I(Z;C|Y),    z = g(x)
+
+The two terms belong together. Where I(Z;C|Y) = 0 the adjusted logits are exactly the posterior
+of y given (z, c) (see `infoshed.label_prior`), so the first term is the likelihood of a model
+in which z is clean, and the second makes z so. Neither asks z to be independent of c where y and
+c are tied, which it could only be by dropping y.
+
+`conditional=False` penalises the marginal I(Z;C) as the paper does; `budget` holds the estimate
+at a level instead of pressing at a fixed strength; `loss="plain"` leaves the task loss alone.
+With `strength=0` nothing is corrected or penalised: that is `plain`, to the last bit.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, no_grad
+
+from infoshed.checks import InfoshedError, check_choice, check_number
+from infoshed.methods.base import LOSSES, Fresh, Setting
+from infoshed.methods.supervised import Plain
+from infoshed.penalty import MutualInformationPenalty
+from infoshed.pressure import Budget, FixedStrength, budget_nats
+from infoshed.types import Batch
+
+
+@dataclass(frozen=True)
+class MIOptions:
+    """Options of `mi`.
+
+    Args:
+        strength: the paper's lambda; 1 unless given or a budget is.
+        budget: nats (0.05), a share of H(C) ("5%"), or "label" for I(Y;C), instead of strength.
+        conditional: penalise I(Z;C|Y); otherwise I(Z;C). Unless given: yes, but no with
+            budget "label", which is about I(Z;C).
+        loss: task loss, one of plain, adjusted, reweighed.
+        critic: an estimator by name, or "auto".
+        critic_steps: critic steps per encoder step, K.
+        critic_batch: rows of each critic step.
+        critic_lr: learning rate of the critic.
+    """
+
+    strength: float | None = None
+    budget: float | str | None = None
+    conditional: bool | None = None
+    loss: str = "adjusted"
+    critic: str = "auto"
+    critic_steps: int = 2
+    critic_batch: int = 64
+    critic_lr: float = 1e-3
+
+    def __post_init__(self):
+        if self.strength is not None and self.budget is not None:
+            raise InfoshedError("give `strength` or `budget`, not both")
+        if self.strength is not None:
+            check_number("strength", self.strength, 0)
+        if self.budget == "label" and self.conditional:
+            raise InfoshedError(
+                'budget "label" is I(Y;C), a budget for I(Z;C); with I(Z;C|Y) give nats or "5%"'
+            )
+        check_choice("loss", self.loss, LOSSES)
+        check_number("critic_batch", self.critic_batch, 2, integer=True)
+
+
+class MI(Plain):
+    """The default method; see the module."""
+
+    summary = "sheds I(Z;C|Y) (or I(Z;C)) while training on adjusted logits; the default"
+    reference = "arXiv 2003.06430, with a class-scoring critic and adjusted logits"
+    Options = MIOptions
+
+    def __init__(self, setting: Setting, options: MIOptions):
+        super().__init__(setting, options)
+        self.penalty = None
+        if options.strength == 0:
+            return
+        self.loss = options.loss
+        y, c = setting.data.train.y, setting.data.train.c
+        attribute = setting.data.attribute
+        if options.budget is None:
+            pressure = FixedStrength(1.0 if options.strength is None else options.strength)
+        else:
+            pressure = Budget(budget_nats(options.budget, attribute, y, c))
+        conditional = options.conditional
+        if conditional is None:
+            conditional = options.budget != "label"
+        self.penalty = MutualInformationPenalty(
+            setting.model.dim,
+            attribute,
+            c,
+            y if conditional else None,
+            pressure=pressure,
+            critic=options.critic,
+            lr=options.critic_lr,
+            steps=options.critic_steps,
+            seed=setting.seed,
+        )
+
+    def extra_loss(self, task_loss: Tensor, z: Tensor, batch: Batch, fresh: Fresh) -> Tensor | None:
+        if self.penalty is None:
+            return None
+        pool = fresh(self.options.critic_steps * self.options.critic_batch)
+        with no_grad():
+            features = self.model.encoder(pool.x)
+        self.penalty.update(features, pool.c, pool.y)
+        return self.penalty.term(task_loss, z, batch.c, batch.y)
+
+    def step(self, batch: Batch, fresh: Fresh) -> dict[str, Tensor]:
+        metrics = super().step(batch, fresh)
+        if self.penalty is not None:
+            metrics |= {"mi": self.penalty.estimate, "strength": self.penalty.pressure.strength}
+        return metrics
+
+    def state_dict(self) -> dict[str, Any]:
+        penalty = {} if self.penalty is None else {"penalty": self.penalty.state_dict()}
+        return super().state_dict() | penalty
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        if self.penalty is not None:
+            self.penalty.load_state_dict(state["penalty"])

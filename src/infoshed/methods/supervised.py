@@ -1,0 +1,60 @@
+"""Methods without a critic: plain training, and two corrections of its loss.
+
+minimise E loss(h(g(x)), y, c) with one Adam. `infoshed.label_prior` has the mathematics of the
+corrections; they are strong baselines, and one of them is part of the default method.
+"""
+
+from typing import Any
+
+from torch import Tensor
+
+from infoshed.methods.base import LOSSES, Fresh, Method, Setting, accuracy, adam
+from infoshed.types import Batch
+
+
+class Plain(Method):
+    """Cross-entropy, blind to c: the baseline."""
+
+    summary = "plain training, the baseline"
+    reference = "empirical risk minimisation"
+    loss = "plain"
+
+    def __init__(self, setting: Setting, options: Any):
+        super().__init__(setting, options)
+        self.optimizer = adam(self.model.parameters(), setting.lr)
+
+    def extra_loss(self, task_loss: Tensor, z: Tensor, batch: Batch, fresh: Fresh) -> Tensor | None:
+        """What a subclass adds to the task loss, if anything."""
+        return None
+
+    def step(self, batch: Batch, fresh: Fresh) -> dict[str, Tensor]:
+        z = self.model.encoder(batch.x)
+        logits = self.model.head(z)
+        task_loss = LOSSES[self.loss](logits, batch, self.setting.prior)
+        extra = self.extra_loss(task_loss, z, batch, fresh)
+        self.optimizer.zero_grad()
+        (task_loss if extra is None else task_loss + extra).backward()
+        self.optimizer.step()
+        return {"task_loss": task_loss.detach(), "accuracy": accuracy(logits, batch.y)}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"optimizer": self.optimizer.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+class Reweigh(Plain):
+    """Rows weighted by p(y) / p(y|c), so that y and c are independent under the weights."""
+
+    summary = "cross-entropy weighted by p(y)/p(y|c)"
+    reference = "Kamiran and Calders 2012, with a fitted p(y|c)"
+    loss = "reweighed"
+
+
+class Adjust(Plain):
+    """Logits adjusted by log p(y|c) - log p(y) while training, used alone afterwards."""
+
+    summary = "logits adjusted by log p(y|c) while training"
+    reference = "arXiv 2007.07314; arXiv 1909.03683"
+    loss = "adjusted"

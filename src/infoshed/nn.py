@@ -1,0 +1,129 @@
+"""Encoders, heads and the multilayer perceptron that critics are made of. Modules only.
+
+An encoder maps x to z of shape (n, dim); a head maps z to logits (n, classes). A new encoder is a
+function (shape of one input, dim) -> module and a line in `ENCODERS`.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from infoshed.checks import InfoshedError, check_choice
+from infoshed.seeds import seeded
+from infoshed.types import as_input
+
+
+def mlp(sizes: Sequence[int], activation: Callable[[], nn.Module] = nn.ReLU) -> nn.Sequential:
+    """Linear layers of the given sizes with activations between them."""
+    layers: list[nn.Module] = []
+    for i, (a, b) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        layers += [activation()] * (i > 0) + [nn.Linear(a, b)]
+    return nn.Sequential(*layers)
+
+
+def conv(shape: Sequence[int], dim: int) -> nn.Module:
+    """The net of the paper for 28x28 digits: conv5x5(64)-pool-conv5x5(64)-pool-fc512-fc(dim),
+    valid convolutions, ReLU throughout, z included."""
+    channels, height, width = _image(shape, 16)
+    flat = 64 * math.prod(((s - 4) // 2 - 4) // 2 for s in (height, width))
+    # Pooling before ReLU gives the same function (both are monotone) on a quarter of the pixels.
+    return nn.Sequential(
+        nn.Conv2d(channels, 64, 5),
+        nn.MaxPool2d(2),
+        nn.ReLU(),
+        nn.Conv2d(64, 64, 5),
+        nn.MaxPool2d(2),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(flat, 512),
+        nn.ReLU(),
+        nn.Linear(512, dim),
+        nn.ReLU(),
+    ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def conv_small(shape: Sequence[int], dim: int) -> nn.Module:
+    """A small net for 8x8 images: conv3x3(32)-conv3x3(64)-pool-fc128-fc(dim), ReLU."""
+    channels, height, width = _image(shape, 4)
+    flat = 64 * (height // 2) * (width // 2)
+    return nn.Sequential(
+        nn.Conv2d(channels, 32, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(32, 64, 3, padding=1),
+        nn.MaxPool2d(2),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(flat, 128),
+        nn.ReLU(),
+        nn.Linear(128, dim),
+        nn.ReLU(),
+    ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def mlp_encoder(shape: Sequence[int], dim: int) -> nn.Module:
+    """Two hidden layers of 128 for tables and features; images are flattened."""
+    return nn.Sequential(nn.Flatten(), mlp((math.prod(shape), 128, 128, dim)), nn.ReLU())
+
+
+ENCODERS: dict[str, Callable[[Sequence[int], int], nn.Module]] = {
+    "conv": conv,
+    "conv-small": conv_small,
+    "mlp": mlp_encoder,
+}
+
+
+class Model(nn.Module):
+    """An encoder with a linear head: x -> z (n, dim) -> logits (n, classes)."""
+
+    def __init__(self, encoder: nn.Module, dim: int, classes: int):
+        super().__init__()
+        self.encoder = encoder
+        self.head = nn.Linear(dim, classes)
+        self.dim = dim
+        self.classes = classes
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.encoder(x))
+
+
+def build_model(
+    encoder: str | nn.Module, shape: Sequence[int], dim: int, classes: int, seed: int
+) -> Model:
+    """A model with an encoder by name, or the user's own module with `dim` outputs.
+
+    Args:
+        shape: of one input, without the batch dimension.
+        seed: of the initial weights.
+    """
+    with seeded(seed, "model"):
+        if isinstance(encoder, str):
+            check_choice("encoder", encoder, ENCODERS)
+            encoder = ENCODERS[encoder](tuple(shape), dim)
+        model = Model(encoder, dim, classes)
+        probe = as_input(torch.zeros(2, *shape))
+        training = encoder.training
+        try:
+            with torch.no_grad():
+                z = encoder.eval()(probe)
+        except RuntimeError as error:
+            raise InfoshedError(
+                f"the encoder cannot read inputs of shape (n, {', '.join(map(str, shape))}): {error}"
+            ) from error
+        encoder.train(training)
+    if z.shape != (2, dim):
+        raise InfoshedError(
+            f"the encoder must map x to z of shape (n, {dim}), got {tuple(z.shape)} for n = 2; "
+            "set `dim` to its number of outputs"
+        )
+    return model
+
+
+def _image(shape: Sequence[int], smallest: int) -> tuple[int, int, int]:
+    if len(shape) != 3 or min(shape[1:]) < smallest:
+        raise InfoshedError(
+            f"this encoder needs images of at least {smallest}x{smallest} pixels, "
+            f"shape (n, channels, height, width); one input has shape {tuple(shape)}"
+        )
+    return shape[0], shape[1], shape[2]

@@ -1,0 +1,54 @@
+"""What a person sees while training: one line with a bar. Silent when not on a terminal."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class TrainingBar:
+    """A progress bar over all steps of a run, with the newest figures beside it.
+
+    Args:
+        title: what is being trained.
+        epochs, steps: number of epochs, and of steps in each.
+        entropy: H(C) in nats, for the share that the MI estimate is of it.
+        quiet: show nothing. Unless given: quiet when standard error is not a terminal.
+    """
+
+    def __init__(
+        self, title: str, epochs: int, steps: int, entropy: float | None, quiet: bool | None
+    ):
+        console = Console(stderr=True)
+        self.epochs, self.steps, self.entropy = epochs, steps, entropy
+        self.progress = Progress(
+            TextColumn(f"{title} {{task.description}}"),
+            BarColumn(bar_width=16),
+            TextColumn("{task.fields[figures]}"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal if quiet is None else quiet,
+        )
+        self.task = self.progress.add_task(f"epoch 0/{epochs}", total=epochs * steps, figures="")
+
+    def __enter__(self) -> "TrainingBar":
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.progress.stop()
+
+    def step(self, done: int) -> None:
+        """`done` steps of all epochs are done."""
+        epoch = min(done // self.steps + 1, self.epochs)
+        self.progress.update(
+            self.task, completed=done, description=f"epoch {epoch}/{self.epochs}"
+        )
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        """Show the figures of a finished epoch (a row of metrics.jsonl)."""
+        figures = f"loss {row['task_loss']:.3f}  acc {row['accuracy']:.1%}"
+        if row.get("mi") is not None:
+            share = f" ({row['mi'] / self.entropy:.1%} of H)" if self.entropy else ""
+            figures += f"  MI {row['mi']:.3f} nats{share}"
+        self.progress.update(self.task, figures=figures)

@@ -1,0 +1,426 @@
+"""The page: report content in, one HTML string out.
+
+Each section of the page is a small view (verdict, charts with the tables behind them, samples)
+that a function here derives from the content; ``template.html.j2`` sets them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from infoshed.report import figures
+from infoshed.report.content import ReportContent, RunContent, printable
+from infoshed.report.pictures import png_uri
+
+BIASED, UNBIASED = "biased", "unbiased"
+MISSING = "–"
+MAX_SAMPLES = 40
+MAX_TRAIN_SAMPLES = 80
+MAX_TABLE_ROWS = 50
+
+# metric -> title, unit and what the reader should know
+_CURVES = {
+    "task_loss": ("Task loss", "nats", "Cross-entropy of the class on training batches."),
+    "mi": (
+        "Estimated I(Z;C)",
+        "nats",
+        "What the critic finds in z about the {attribute}: a lower bound, see the caution below.",
+    ),
+    "val_accuracy": (
+        "Validation accuracy",
+        "share",
+        "On held-out data with the bias of the training data: fooled and sound look alike here.",
+    ),
+    "val_accuracy_weighted": (
+        "Validation accuracy, weighted",
+        "share",
+        "The same held-out data, weighted so that the {attribute} no longer tells the class.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """caption, column heads and rows of text; the first cell of a row is its heading."""
+
+    caption: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One figure: its title, the ``<svg>``, a line about it and the data behind it."""
+
+    title: str
+    svg: Markup
+    caption: str
+    table: Table
+
+
+def render(content: ReportContent) -> str:
+    """The HTML page of ``content``; the same content gives the same string, byte for byte."""
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: printable(value) if type(value) is str else value,
+    )
+    template = environment.from_string(
+        files("infoshed.report").joinpath("template.html.j2").read_text(encoding="utf-8")
+    )
+    return template.render(
+        content=content,
+        methods=list(content.methods()),
+        palette=figures.METHOD_COLOURS,
+        verdict=verdict(content),
+        information=_information(content),
+        training_rows=_training_rows(content),
+        compared=all(_accuracies(content.runs, split) for split in (BIASED, UNBIASED)),
+        several_seeds=any(len(runs) > 1 for runs in content.methods().values()),
+        accuracy=_accuracy_chart(content),
+        splits=_split_table(content),
+        samples=_samples(content),
+        confusion=_confusion_charts(content),
+        embeddings=_embedding_charts(content),
+        curves=_curve_charts(content),
+        configuration=_configuration(content),
+    )
+
+
+def headline_split(content: ReportContent) -> str | None:
+    """The split that the verdict is about: the unbiased one, else the first; None without any."""
+    names = dict.fromkeys(split for run in content.runs for split in run.accuracy)
+    return UNBIASED if UNBIASED in names else next(iter(names), None)
+
+
+def verdict(content: ReportContent) -> tuple[str, str]:
+    """One sentence, how often each method is right on the headline split, and its bracket."""
+    split = headline_split(content)
+    methods = content.methods()
+    values = {name: _accuracies(runs, split) for name, runs in methods.items()}
+    values = {name: list_ for name, list_ in values.items() if list_}
+    if not values:
+        return f"{content.dataset}: no accuracy was recorded.", ""
+    baseline, *others = values
+    claim = f"On {split} data the {baseline} classifier is right {_mean(values[baseline])} of the "
+    claim += "time" if not others else "time; trained with "
+    claim += "; with ".join(f"{name}: {_mean(values[name])}" for name in others)
+    counts = list(dict.fromkeys(len(list_) for list_ in values.values()))
+    each = " each" if others else ""
+    if counts == [1]:
+        return claim, f"(one seed{each})."
+    if len(counts) == 1:
+        seeds = f"mean of {counts[0]} seeds{each}"
+    else:
+        seeds = "mean of " + " and ".join(str(len(list_)) for list_ in values.values()) + " seeds"
+    ranges = " and ".join(_range(list_) for list_ in values.values())
+    return claim, f"({seeds}, range {ranges})."
+
+
+def _accuracies(runs: Sequence[RunContent], split: str | None) -> list[float]:
+    return [run.accuracy[split] for run in runs if split is not None and split in run.accuracy]
+
+
+def _mean(values: Sequence[float]) -> str:
+    return f"{np.mean(values):.1%}"
+
+
+def _range(values: Sequence[float]) -> str:
+    return f"{100 * min(values):.1f}–{max(values):.1%}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def _information(content: ReportContent) -> str | None:
+    """What c says about y in the training data, in one sentence."""
+    entropy, information = content.attribute_entropy, content.label_information
+    parts = []
+    if entropy is not None:
+        parts.append(f"the {content.attribute} has an entropy of H(C) = {entropy:.3f} nats")
+    if information is not None:
+        share = f" ({information / entropy:.0%} of it)" if entropy else ""
+        known = f"the class and the {content.attribute} share I(Y;C) = {information:.3f} nats"
+        parts.append(known + share)
+    return f"In the training data {', and '.join(parts)}." if parts else None
+
+
+def _training_rows(content: ReportContent) -> list[tuple[str, list[str]]]:
+    """(class name, image URIs) of the training samples, a few of each class."""
+    images, labels = content.train_samples, content.train_sample_labels
+    if images is None or labels is None:
+        return []
+    present = np.unique(labels)[:MAX_TRAIN_SAMPLES]
+    each = min(8, max(1, MAX_TRAIN_SAMPLES // max(len(present), 1)))
+    return [
+        (content.classes[y], [png_uri(image) for image in images[labels == y][:each]])
+        for y in present
+    ]
+
+
+def _accuracy_chart(content: ReportContent) -> Chart | None:
+    methods = content.methods()
+    names = list(dict.fromkeys(split for run in content.runs for split in run.accuracy))
+    # The comparison is what the page is for; other splits are in the table of all.
+    shown = [split for split in (BIASED, UNBIASED) if split in names] or names
+    if not shown:
+        return None
+    groups = {
+        split: {
+            name: values for name, runs in methods.items() if (values := _accuracies(runs, split))
+        }
+        for split in shown
+    }
+    several = any(len(runs) > 1 for runs in methods.values())
+    rows = [
+        [f"{name}, {split}", _mean(values), _range(values), str(len(values))]
+        for split, group in groups.items()
+        for name, values in group.items()
+    ]
+    spoken = "; ".join(
+        f"{name} on {split} data {_mean(v)}" for split, g in groups.items() for name, v in g.items()
+    )
+    svg = figures.accuracy_bars(
+        groups,
+        chance=1 / len(content.classes),
+        label=f"Bar chart of the accuracy. {spoken}.",
+        prefix="accuracy",
+    )
+    caption = "Share of images classified correctly."
+    if several:
+        caption += " Bars: mean over the seeds; dots: single seeds; line: lowest to highest."
+    table = Table("Accuracy", ("method, data", "mean", "range", "seeds"), rows)
+    return Chart("Accuracy", Markup(svg), caption, table)
+
+
+def _split_table(content: ReportContent) -> Table | None:
+    """Accuracy of each run on each split."""
+    names = list(dict.fromkeys(split for run in content.runs for split in run.accuracy))
+    if not names:
+        return None
+    rows = [
+        [f"{run.method}, seed {run.seed}"]
+        + [f"{run.accuracy[name]:.1%}" if name in run.accuracy else MISSING for name in names]
+        for run in content.runs
+    ]
+    return Table("Accuracy of each run", ("run", *names), rows)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One method's prediction for one sample."""
+
+    method: int
+    name: str
+    predicted: str
+    right: bool
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Sample images with (image URI, true class, calls), and a line on how many are right."""
+
+    items: Sequence[tuple[str, str, Sequence[Call]]]
+    summary: str
+
+
+def _samples(content: ReportContent) -> Samples | None:
+    images, labels = content.samples, content.sample_labels
+    if images is None or labels is None or not len(images):
+        return None
+    shown = range(min(len(images), MAX_SAMPLES))
+    methods = content.methods()
+    tellers = {
+        name: run
+        for name, runs in methods.items()
+        if (run := _first(runs, lambda run: run.predictions is not None))
+    }
+    order = list(methods)
+    items = []
+    for index in shown:
+        calls = []
+        for name, run in tellers.items():
+            assert run.predictions is not None
+            predicted = int(run.predictions[index])
+            right = predicted == int(labels[index])
+            calls.append(Call(order.index(name), name, content.classes[predicted], right))
+        items.append((png_uri(images[index]), content.classes[labels[index]], calls))
+    scores = [
+        f"{name} (seed {run.seed}) {sum(calls[place].right for _, _, calls in items)}"
+        for place, (name, run) in enumerate(tellers.items())
+    ]
+    summary = f"Right among these {len(items)}: {', '.join(scores)}." if scores else ""
+    return Samples(items, summary)
+
+
+def _first(runs: Sequence[RunContent], wanted: Callable[[RunContent], bool]) -> RunContent | None:
+    return next((run for run in runs if wanted(run)), None)
+
+
+def _confusion_charts(content: ReportContent) -> list[Chart]:
+    """One matrix per method on the headline split, the counts of its seeds added up."""
+    split = headline_split(content)
+    recorded = dict.fromkeys(name for run in content.runs for name in run.confusion or {})
+    if split not in recorded:
+        split = next(iter(recorded), None)
+    charts = []
+    for index, (name, runs) in enumerate(content.methods().items()):
+        found = [run.confusion[split] for run in runs if run.confusion and split in run.confusion]
+        if not found:
+            continue
+        counts = np.sum(found, axis=0)
+        right = np.trace(counts) / max(counts.sum(), 1)
+        svg = figures.confusion_matrix(
+            counts,
+            content.classes,
+            label=f"Confusion matrix of {name} on {split} data; {right:.1%} on the diagonal.",
+            prefix=f"confusion-{index}",
+        )
+        rows = [
+            [true, *(f"{count:g}" for count in row)]
+            for true, row in zip(content.classes, counts, strict=True)
+        ]
+        table = Table(f"{name}: counts, rows the true class", ("true", *content.classes), rows)
+        seeds = f", {len(found)} seeds added up" if len(found) > 1 else ""
+        caption = f"{split} data{seeds}; per cent of each true class."
+        charts.append(Chart(name, Markup(svg), caption[0].upper() + caption[1:], table))
+    return charts
+
+
+def _embedding_charts(content: ReportContent) -> list[tuple[str, list[Chart]]]:
+    """Per method the representation of one run, coloured by the class and by the attribute."""
+    groups = []
+    for index, (name, runs) in enumerate(content.methods().items()):
+        run = _first(runs, lambda run: run.embedding is not None and len(run.embedding) > 0)
+        if run is None:
+            continue
+        charts = []
+        if run.embedding_y is not None:
+            names = dict(enumerate(content.classes))
+            charts.append(_embedding_chart(run, run.embedding_y, names, "class", f"{index}-y"))
+        if run.embedding_c is not None:
+            c = run.embedding_c
+            names = None if c.ndim == 2 else {int(value): str(value) for value in np.unique(c)}
+            charts.append(_embedding_chart(run, c, names, content.attribute, f"{index}-c"))
+        if charts:
+            groups.append((f"{name}, seed {run.seed}", charts))
+    return groups
+
+
+def _embedding_chart(
+    run: RunContent, values: np.ndarray, names: dict[int, str] | None, by: str, key: str
+) -> Chart:
+    z = run.embedding
+    assert z is not None
+    svg = figures.embedding(
+        z,
+        values,
+        names,
+        label=f"Scatter plot of the representation of {run.method}, coloured by the {by}.",
+        prefix=f"embedding-{key}",
+    )
+    shown = min(len(z), figures.MAX_POINTS)
+    caption = f"{shown} of {len(z)} images" if shown < len(z) else f"{len(z)} images"
+    if names is None:
+        caption += f", each dot in the {by} of its image."
+        part = [("all", z)]
+        caption_table = f"Points of {run.method}"
+    else:
+        named = len(names) <= figures.MAX_NAMED
+        caption += f", names at the median of each {by}." if named else f", coloured by {by}."
+        part = [(names[value], z[values == value]) for value in names if (values == value).any()]
+        caption_table = f"Points of {run.method} by {by}"
+    rows = [
+        [name, str(len(points)), *(_number(value) for value in _moments(points))]
+        for name, points in part
+    ]
+    head = (by, "images", "mean 1", "mean 2", "deviation 1", "deviation 2")
+    return Chart(f"By {by}", Markup(svg), caption, Table(caption_table, head, rows))
+
+
+def _moments(points: np.ndarray) -> np.ndarray:
+    return np.concatenate([points.mean(axis=0), points.std(axis=0)])
+
+
+def _curve_charts(content: ReportContent) -> list[Chart]:
+    """One panel per metric that any run recorded."""
+    methods = content.methods()
+    charts = []
+    for key, (title, unit, note) in _CURVES.items():
+        lines = {}
+        for name, runs in methods.items():
+            found = [line for run in runs if len((line := run.metric(key))[0])]
+            if found:
+                lines[name] = found
+        if not lines:
+            continue
+        references = {}
+        if key == "mi":
+            known = {"H(C)": content.attribute_entropy, "I(Y;C)": content.label_information}
+            references = {
+                f"{name} = {value:.2f}": value for name, value in known.items() if value is not None
+            }
+        means = {name: figures.mean_line(found) for name, found in lines.items()}
+        show = (lambda value: f"{value:.1%}") if unit == "share" else _number
+        ends = "; ".join(f"{name} ends at {show(mean[-1])}" for name, (_, mean) in means.items())
+        svg = figures.curves(
+            lines,
+            methods=list(methods),
+            unit=unit,
+            references=references,
+            label=f"{title} over the epochs. {ends}.",
+            prefix=f"curve-{key}",
+        )
+        table = _curve_table(title, unit, means, show)
+        charts.append(Chart(title, Markup(svg), note.format(attribute=content.attribute), table))
+    return charts
+
+
+def _curve_table(
+    title: str,
+    unit: str,
+    means: dict[str, tuple[np.ndarray, np.ndarray]],
+    show: Callable[[float], str],
+) -> Table:
+    """Means per method and epoch; of a long training evenly picked epochs, the last included."""
+    by_epoch = {
+        name: dict(zip(epochs.tolist(), values.tolist(), strict=True))
+        for name, (epochs, values) in means.items()
+    }
+    epochs = sorted({epoch for values in by_epoch.values() for epoch in values})
+    picked = np.unique(np.linspace(0, len(epochs) - 1, MAX_TABLE_ROWS).round().astype(int))
+    rows = []
+    for epoch in (epochs[index] for index in picked):
+        cells = [
+            show(values[epoch]) if epoch in values else MISSING for values in by_epoch.values()
+        ]
+        rows.append([f"{epoch:g}", *cells])
+    suffix = "" if unit == "share" else f", {unit}"
+    return Table(f"{title}{suffix}, mean over the seeds", ("epoch", *by_epoch), rows)
+
+
+def _configuration(content: ReportContent) -> Table | None:
+    """Each method's configuration; values that differ between its seeds are all named."""
+    methods = content.methods()
+    keys = dict.fromkeys(key for run in content.runs for key in run.config)
+    if not keys:
+        return None
+    rows = []
+    for key in keys:
+        cells = []
+        for runs in methods.values():
+            values = dict.fromkeys(
+                MISSING if run.config[key] is None else str(run.config[key])
+                for run in runs
+                if key in run.config
+            )
+            cells.append(", ".join(values) or MISSING)
+        rows.append([key, *cells])
+    return Table("Configuration", ("setting", *methods), rows)

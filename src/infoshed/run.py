@@ -1,0 +1,201 @@
+"""A trained run: the model, what it was trained with, and what came out.
+
+On disk a run is a folder: config.json, metrics.jsonl (a row per epoch), results.json,
+model.safetensors, and beside them checkpoint.safetensors (for resuming) and report.html. Nothing
+in it is executed on load.
+"""
+
+import json
+import platform
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import infoshed
+from infoshed.attributes import Attribute, attribute_from_dict
+from infoshed.checks import InfoshedError
+from infoshed.io import load_state, read_json, save_state, write_json, write_text
+from infoshed.nn import Model, build_model
+from infoshed.types import as_input
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides a run's numbers, and what is needed to read its model.
+
+    Args:
+        dataset, params: the data set and what it was made with.
+        method, options: the method and its own options, all of them.
+        seed: of everything random in training.
+        epochs, batch_size, lr: of the training loop.
+        average: decay of the averaged weights that the run keeps; 0 keeps the last weights.
+        encoder: a name in `ENCODERS`, or "custom" for the caller's own module.
+        dim: columns of z. shape: of one input. classes: their names, in the order of y.
+        attribute: `Attribute.to_dict`.
+    """
+
+    dataset: str
+    params: dict[str, Any]
+    method: str
+    options: dict[str, Any]
+    seed: int
+    epochs: int
+    batch_size: int
+    lr: float
+    average: float
+    encoder: str
+    dim: int
+    shape: tuple[int, ...]
+    classes: tuple[str, ...]
+    attribute: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able form, with the format's version."""
+        return json.loads(json.dumps({"format": FORMAT, **asdict(self)}))
+
+    @classmethod
+    def from_dict(cls, state: dict[str, Any]) -> "Config":
+        """Read back `to_dict`. Raises `InfoshedError` for another version or missing entries."""
+        state = dict(state)
+        version = state.pop("format", None)
+        if version != FORMAT:
+            raise InfoshedError(
+                f"config.json has format {version!r}, this version of infoshed reads {FORMAT}"
+            )
+        try:
+            config = cls(**state)
+        except TypeError as error:
+            raise InfoshedError(f"config.json is not a run's configuration: {error}") from None
+        return config
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    return {
+        "infoshed": infoshed.__version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+@dataclass
+class Run:
+    """A trained model with its record.
+
+    Args:
+        model: the model that predicts (the averaged weights).
+        config: what it was trained with.
+        metrics: one dict per epoch.
+        results: per split: accuracy and confusion; empty until training has ended.
+        seconds: wall time of training.
+    """
+
+    model: Model
+    config: Config
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+    results: dict[str, dict[str, Any]] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def attribute(self) -> Attribute:
+        """The specification of c."""
+        return attribute_from_dict(self.config.attribute)
+
+    @torch.no_grad()
+    def encode(self, x: Any) -> Tensor:
+        """Representations z (n, dim) of inputs x (n, ...): numpy or torch, uint8 images or
+        floats. Raises `InfoshedError` when x has another shape than the training inputs."""
+        x = x if isinstance(x, Tensor) else torch.as_tensor(np.asarray(x))
+        if tuple(x.shape[1:]) != tuple(self.config.shape) or x.ndim < 2:
+            want = ", ".join(map(str, self.config.shape))
+            raise InfoshedError(f"`x` must have shape (n, {want}), got {tuple(x.shape)}")
+        self.model.eval()
+        parts = [self.model.encoder(as_input(part)) for part in x.split(500)]
+        return torch.cat(parts) if parts else torch.empty(0, self.config.dim)
+
+    @torch.no_grad()
+    def predict_proba(self, x: Any) -> Tensor:
+        """Class probabilities (n, classes) of inputs x (n, ...)."""
+        return self.model.head(self.encode(x)).softmax(1)
+
+    def predict(self, x: Any) -> Tensor:
+        """Classes (n,) int64 of inputs x (n, ...)."""
+        return self.predict_proba(x).argmax(1)
+
+    def summary(self) -> dict[str, Any]:
+        """One JSON-able dict: method, seed, accuracy_<split>, and the last epoch's figures."""
+        last = self.metrics[-1] if self.metrics else {}
+        return {
+            "dataset": self.config.dataset,
+            **self.config.params,
+            "method": self.config.method,
+            "seed": self.config.seed,
+            **{f"accuracy_{name}": r["accuracy"] for name, r in self.results.items()},
+            **{k: last.get(k) for k in ("task_loss", "mi", "mi_share", "strength")},
+            **{k: last.get(k) for k in ("val_accuracy", "val_accuracy_weighted")},
+            "epochs": len(self.metrics),
+            "seconds": round(self.seconds, 2),
+        }
+
+    def save(self, folder: str | Path) -> None:
+        """Write the run to `folder` (made if need be), each file atomically."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "config.json", self.config.to_dict())
+        save_state(folder / "model.safetensors", self.model.state_dict())
+        write_metrics(folder, self.metrics)
+        record = {"results": self.results, "seconds": self.seconds, "versions": versions()}
+        write_json(folder / "results.json", record)
+
+
+def load_run(folder: str | Path, encoder: nn.Module | None = None) -> Run:
+    """The run that `Run.save` or `fit(out=...)` wrote.
+
+    Args:
+        folder: the run folder.
+        encoder: the module for a run that was trained with the caller's own encoder.
+
+    Raises `InfoshedError` when files are missing, broken, or of another version.
+    """
+    folder = Path(folder)
+    if not (folder / "config.json").is_file():
+        raise InfoshedError(f"{folder} is not a run folder: it has no config.json")
+    config = Config.from_dict(read_json(folder / "config.json"))
+    if config.encoder == "custom" and encoder is None:
+        raise InfoshedError(
+            f"the run in {folder} has an encoder of its own: load_run(folder, encoder=module)"
+        )
+    model = build_model(
+        encoder or config.encoder, config.shape, config.dim, len(config.classes), seed=0
+    )
+    if not (folder / "model.safetensors").is_file():
+        raise InfoshedError(f"the run in {folder} has no model yet; finish it with --resume")
+    try:
+        model.load_state_dict(load_state(folder / "model.safetensors"))
+    except RuntimeError as error:
+        raise InfoshedError(f"the weights in {folder} do not fit the model: {error}") from None
+    record = read_json(folder / "results.json")
+    return Run(model, config, read_metrics(folder), record["results"], record["seconds"])
+
+
+def write_metrics(folder: Path, rows: list[dict[str, Any]]) -> None:
+    """Write metrics.jsonl atomically, one JSON object per line."""
+    write_text(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def read_metrics(folder: Path) -> list[dict[str, Any]]:
+    """The rows of metrics.jsonl; none if there is no such file."""
+    path = folder / "metrics.jsonl"
+    if not path.is_file():
+        return []
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except ValueError as error:
+        raise InfoshedError(f"cannot read {path}: {error}") from None

@@ -1,0 +1,259 @@
+"""The training loop. It knows no method by name: a method is given batches and trains on them.
+
+After every epoch the state of everything (model, averaged weights, method, random streams) is a
+checkpoint, so a run that was interrupted or killed continues bit for bit.
+"""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from infoshed.checks import InfoshedError, NonFiniteError, check_number
+from infoshed.evaluate import evaluate, validate
+from infoshed.io import load_state, read_json, save_state, write_json
+from infoshed.label_prior import LabelPrior
+from infoshed.methods import METHODS, Setting, method_options
+from infoshed.nn import build_model
+from infoshed.progress import TrainingBar
+from infoshed.run import Config, Run, read_metrics, write_metrics
+from infoshed.seeds import seeded, torch_generator
+from infoshed.types import Batch, DataSet
+
+AVERAGE = 0.995
+CHECK_EVERY = 20
+
+
+def fit(
+    data: DataSet,
+    method: str = "mi",
+    *,
+    seed: int = 0,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    lr: float | None = None,
+    average: float | None = None,
+    encoder: str | nn.Module | None = None,
+    dim: int | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    quiet: bool | None = None,
+    **options: Any,
+) -> Run:
+    """Train `method` on `data` and evaluate the last model.
+
+    Args:
+        data: from `infoshed.load`, or your own `DataSet`.
+        method: a name in `METHODS`; `options` are its own (`strength`, `budget`, ...).
+        seed: of the weights, the batches, the critic. The same seed gives the same numbers.
+        epochs, batch_size, lr: as the data set's recipe, unless given.
+        average: decay of the exponentially averaged weights that are evaluated and kept
+            (0.995 unless given; 0 keeps the last weights).
+        encoder: a name in `ENCODERS`, or a module mapping x to z (n, dim).
+        dim: columns of z.
+        out: run folder to write; checkpoints are kept there after every epoch.
+        resume: continue the run in `out` from its last checkpoint.
+        quiet: no progress bar; unless given, quiet when not on a terminal.
+
+    Returns the run. Raises `InfoshedError` for settings that make no sense, and `NonFiniteError`
+    when training diverges. On Ctrl-C the last finished epoch is left in `out` as a usable run.
+    """
+    config = make_config(data, method, seed, epochs, batch_size, lr, average, encoder, dim, options)
+    training = Training(data, config, encoder)
+    folder = None if out is None else Path(out)
+    rows: list[dict[str, Any]] = []
+    if folder is not None:
+        rows = training.resume(folder) if resume else training.start(folder)
+    elif resume:
+        raise InfoshedError("`resume` needs `out`, the folder of the run to continue")
+    bar = TrainingBar(
+        f"{data.name} {method}", config.epochs, training.steps, data.attribute.entropy, quiet
+    )
+    before = rows[-1]["seconds"] if rows else 0.0
+    started = time.perf_counter()
+    with seeded(seed, "train"), bar:
+        training.restore_global()
+        try:
+            while training.epoch < config.epochs:
+                row = training.run_epoch(bar)
+                row["seconds"] = round(before + time.perf_counter() - started, 3)
+                rows.append(row)
+                bar.epoch(row)
+                if folder is not None:
+                    training.checkpoint(folder, rows)
+        except KeyboardInterrupt:
+            if folder is not None:
+                training.load_state_dict(load_state(folder / "checkpoint.safetensors"))
+                model = training.average.module
+                Run(model, config, rows, {}, rows[-1]["seconds"] if rows else 0.0).save(folder)
+            raise
+    model = training.average.module
+    splits = {"validation": data.validation, **data.tests}
+    results = {name: evaluate(model, split) for name, split in splits.items()}
+    run = Run(model, config, rows, results, rows[-1]["seconds"] if rows else 0.0)
+    if folder is not None:
+        run.save(folder)
+    return run
+
+
+class Training:
+    """The state of a run in progress: model, averaged weights, method and random streams."""
+
+    def __init__(self, data: DataSet, config: Config, encoder: str | nn.Module | None):
+        self.data, self.config = data, config
+        name = config.encoder if encoder is None else encoder
+        self.model = build_model(name, config.shape, config.dim, len(data.classes), config.seed)
+        self.average = AveragedModel(self.model, multi_avg_fn=self._average_step)
+        self.prior = LabelPrior(data.train.y, data.train.c, data.attribute, len(data.classes))
+        self.weights = self.prior.weights(data.validation.y, data.validation.c)
+        self.method = METHODS[config.method](
+            Setting(self.model, data, config.lr, config.batch_size, self.prior, config.seed),
+            method_options(config.method, config.options),
+        )
+        self.order = torch_generator(config.seed, "batches")
+        self.draws = torch_generator(config.seed, "fresh")
+        self.steps = max(1, len(data.train) // config.batch_size)
+        self.epoch = 0
+        self.global_state: Tensor | None = None
+
+    def run_epoch(self, bar: TrainingBar) -> dict[str, Any]:
+        """Train one epoch and return its row of metrics."""
+        self.model.train()
+        self.method.start_epoch(self.fresh, self.steps)
+        order = torch.randperm(len(self.data.train), generator=self.order)
+        sums: dict[str, Tensor] = {}
+        for i, rows in enumerate(order.split(self.config.batch_size)[: self.steps]):
+            metrics = self.method.step(self.data.train.take(rows), self.fresh)
+            self.average.update_parameters(self.model)
+            for name, value in metrics.items():
+                sums[name] = sums.get(name, 0) + value
+            if i % CHECK_EVERY == 0 or i == self.steps - 1:  # not every step: it waits for a GPU
+                self._check_finite(sums)
+                bar.step(self.epoch * self.steps + i + 1)
+        self.epoch += 1
+        means = {name: float(value) / self.steps for name, value in sums.items()}
+        entropy = self.data.attribute.entropy
+        if "mi" in means and entropy:
+            means["mi_share"] = means["mi"] / entropy
+        validation = validate(self.average.module, self.data.validation, self.weights)
+        return {"epoch": self.epoch, **means, **validation}
+
+    def fresh(self, n: int) -> Batch:
+        """n random training rows."""
+        return self.data.train.take(
+            torch.randint(len(self.data.train), (n,), generator=self.draws)
+        )
+
+    def _average_step(self, averaged: Any, current: Any, count: Tensor | int) -> None:
+        # A short memory at first: the average must not hold on to the initial weights.
+        decay = min(self.config.average, (1 + int(count)) / (10 + int(count)))
+        torch._foreach_lerp_(list(averaged), list(current), 1 - decay)
+
+    def _check_finite(self, sums: dict[str, Tensor]) -> None:
+        bad = [name for name, value in sums.items() if not bool(torch.isfinite(value))]
+        if bad:
+            raise NonFiniteError(
+                f"{bad[0]} became non-finite (NaN or infinity) in epoch {self.epoch + 1}; lower "
+                "`lr` (and `critic_lr`), check the inputs for NaN, or lower `strength`"
+            )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that training depends on, as tensors and plain values."""
+        return {
+            "epoch": self.epoch,
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "method": self.method.state_dict(),
+            "order": self.order.get_state(),
+            "draws": self.draws.get_state(),
+            "global": torch.get_rng_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+        self.epoch = state["epoch"]
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.method.load_state_dict(state["method"])
+        self.order.set_state(state["order"])
+        self.draws.set_state(state["draws"])
+        self.global_state = state["global"]
+
+    def restore_global(self) -> None:
+        """Set torch's global generator (dropout reads it) to where a resumed run left it."""
+        if self.global_state is not None:
+            torch.set_rng_state(self.global_state)
+
+    def start(self, folder: Path) -> list[dict[str, Any]]:
+        """Begin a run in `folder`, which must not hold one already."""
+        if (folder / "config.json").exists():
+            raise InfoshedError(
+                f"{folder} holds a run already; continue it with --resume (resume=True), "
+                "or choose another folder"
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "config.json", self.config.to_dict())
+        self.checkpoint(folder, [])
+        return []
+
+    def resume(self, folder: Path) -> list[dict[str, Any]]:
+        """Load the last checkpoint in `folder`; returns the rows of its finished epochs."""
+        if not (folder / "checkpoint.safetensors").is_file():
+            raise InfoshedError(f"nothing to resume: {folder} has no checkpoint.safetensors")
+        saved, now = read_json(folder / "config.json"), self.config.to_dict()
+        differ = [k for k in now if k != "epochs" and saved.get(k) != now[k]]
+        if differ:
+            raise InfoshedError(
+                f"the run in {folder} was made with another `{differ[0]}`: "
+                f"{saved.get(differ[0])!r}, now {now[differ[0]]!r}; resume with the same settings"
+            )
+        self.load_state_dict(load_state(folder / "checkpoint.safetensors"))
+        write_json(folder / "config.json", now)
+        return read_metrics(folder)[: self.epoch]
+
+    def checkpoint(self, folder: Path, rows: list[dict[str, Any]]) -> None:
+        """Write metrics and state; a kill between the two loses nothing, as `resume` cuts."""
+        write_metrics(folder, rows)
+        save_state(folder / "checkpoint.safetensors", self.state_dict())
+
+
+def make_config(
+    data: DataSet,
+    method: str,
+    seed: int,
+    epochs: int | None,
+    batch_size: int | None,
+    lr: float | None,
+    average: float | None,
+    encoder: str | nn.Module | None,
+    dim: int | None,
+    options: dict[str, Any],
+) -> Config:
+    """The configuration of a run: what was given, else the method's, else the recipe's."""
+    options = asdict(method_options(method, options))
+    given = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "average": average, "dim": dim}
+    recipe = asdict(data.recipe)
+    values = {"average": AVERAGE, **{k: recipe[k] for k in recipe if k != "encoder"}}
+    values |= METHODS[method].defaults | {k: v for k, v in given.items() if v is not None}
+    check_number("seed", seed, 0, integer=True)
+    for name in ("epochs", "batch_size", "dim"):
+        check_number(name, values[name], 2 if name == "batch_size" else 1, integer=True)
+    check_number("lr", values["lr"], 1e-8, 10)
+    check_number("average", values["average"], 0, 0.99999)
+    name = "custom" if isinstance(encoder, nn.Module) else encoder or data.recipe.encoder
+    return Config(
+        dataset=data.name,
+        params=data.params,
+        method=method,
+        options=options,
+        seed=seed,
+        encoder=name,
+        shape=tuple(data.train.x.shape[1:]),
+        classes=data.classes,
+        attribute=data.attribute.to_dict(),
+        **values,
+    )

@@ -1,0 +1,108 @@
+"""What travels through the library: batches (x, y, c), splits and data sets.
+
+x is the input (uint8 images in NCHW, or floats), y the class (int64), c the codes of the bias
+attribute (see `infoshed.attributes`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from infoshed.attributes import Attribute
+from infoshed.checks import InfoshedError, check_same_length
+
+
+class Batch(NamedTuple):
+    """x (n, ...), y (n,) int64, c (n, columns) codes."""
+
+    x: Tensor
+    y: Tensor
+    c: Tensor
+
+
+def as_input(x: Tensor) -> Tensor:
+    """`x` as a network reads it: uint8 images become floats in [0, 1]; 4-D tensors are laid out
+    channels-last, in which convolutions on a CPU are faster. Float inputs are taken as they are."""
+    x = x.float().div_(255) if x.dtype == torch.uint8 else x.float()
+    return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+
+
+@dataclass(frozen=True)
+class Split:
+    """One part of a data set: x (n, ...), y (n,) int64, c (n, columns) codes."""
+
+    x: Tensor
+    y: Tensor
+    c: Tensor
+
+    def __post_init__(self):
+        check_same_length(x=self.x, y=self.y, c=self.c)
+        if self.y.ndim != 1 or self.y.dtype != torch.int64:
+            raise InfoshedError(
+                f"`y` must be int64 classes of shape (n,), got {self.y.dtype} {tuple(self.y.shape)}"
+            )
+        if self.c.ndim != 2:
+            raise InfoshedError(f"`c` must be codes of shape (n, columns), got {tuple(self.c.shape)}")
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def take(self, index: Tensor) -> Batch:
+        """The rows at `index` as a batch, x ready for a network."""
+        return Batch(as_input(self.x[index]), self.y[index], self.c[index])
+
+    def batches(self, size: int = 500) -> Iterator[Batch]:
+        """All rows in order, `size` at a time."""
+        for start in range(0, len(self), size):
+            yield self.take(torch.arange(start, min(start + size, len(self))))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The training settings that suit a data set, used where `fit` is told nothing else."""
+
+    encoder: str = "mlp"
+    dim: int = 64
+    epochs: int = 15
+    batch_size: int = 128
+    lr: float = 1e-3
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Splits with the description of what is in them.
+
+    Args:
+        name, description: for people.
+        train: what the model is fitted on (biased).
+        validation: held out of the same biased distribution: all that a user has for choosing.
+        tests: named test splits, such as "biased" and "unbiased"; never used for choosing.
+        attribute: the specification of c.
+        classes: the names of the classes, in the order of y.
+        recipe: default training settings.
+        params: what the data set was made with (for the run's record).
+        shows_images: whether reports may show the inputs as pictures.
+    """
+
+    name: str
+    description: str
+    train: Split
+    validation: Split
+    tests: dict[str, Split]
+    attribute: Attribute
+    classes: tuple[str, ...]
+    recipe: Recipe = field(default_factory=Recipe)
+    params: dict[str, Any] = field(default_factory=dict)
+    shows_images: bool = False
+
+    def __post_init__(self):
+        top = int(self.train.y.max())
+        if int(self.train.y.min()) < 0 or top >= len(self.classes):
+            raise InfoshedError(
+                f"data set '{self.name}': y must lie in 0..{len(self.classes) - 1}, found {top}"
+            )
+        if len(self.train.y.unique()) < 2:
+            raise InfoshedError(f"data set '{self.name}': y has one class only; nothing to predict")
