@@ -80,7 +80,7 @@ class Categorical(Attribute):
             raise InfoshedError(f"attribute '{self.name}' has repeated levels: {self.levels}")
         if len(self.levels) < 2:
             raise InfoshedError(
-                f"attribute '{self.name}' has one value only ({', '.join(map(repr, self.levels))}); "
+                f"attribute '{self.name}' has one value only ({self.levels}); "
                 "there is nothing to shed: give an attribute that varies"
             )
         shares = self.probabilities
@@ -94,11 +94,11 @@ class Categorical(Attribute):
     def from_values(cls, values: Any, name: str = "c", levels: Any = None) -> "Categorical":
         """Learn levels (sorted, unless given) and shares from training `values`, shape (n,)."""
         array = _column(name, values)
-        found, counts = _unique(name, array)
+        found, _, counts = _unique(name, array)
         if len(found) < 2:
             raise InfoshedError(
-                f"attribute '{name}' has one value only ({found[0].item()!r}) in {len(array)} rows; "
-                "there is nothing to shed: give an attribute that varies"
+                f"attribute '{name}' has one value only ({found[0].item()!r}) in {len(array)} "
+                "rows; there is nothing to shed: give an attribute that varies"
             )
         if levels is None:
             levels = tuple(v.item() for v in found)
@@ -110,7 +110,7 @@ class Categorical(Attribute):
 
     def encode(self, values: Any) -> Tensor:
         array = _column(self.name, values)
-        found, inverse = _unique(self.name, array, inverse=True)
+        found, inverse, _ = _unique(self.name, array)
         position = {level: i for i, level in enumerate(self.levels)}
         strange = [v.item() for v in found if v.item() not in position]
         if strange:
@@ -257,7 +257,7 @@ class Continuous(Attribute):
         array = array[:, None] if array.ndim == 1 else array
         if array.ndim != 2 or not array.size:
             raise InfoshedError(f"attribute '{name}' must have shape (n, d), got {array.shape}")
-        _refuse_missing(name, ~np.isfinite(array).all(1))
+        _refuse_missing(name, np.atleast_1d(~np.isfinite(array).all(1)))
         return array
 
     def encode(self, values: Any) -> Tensor:
@@ -318,8 +318,9 @@ def _columns(name: str, values: Any) -> np.ndarray:
     return array
 
 
-def _unique(name: str, array: np.ndarray, *, inverse: bool = False):
-    """Sorted distinct values with counts (or inverse), refusing missing and fractional ones."""
+def _unique(name: str, array: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sorted distinct values, their positions and their counts. Refuses missing and fractional
+    values."""
     if array.dtype.kind == "f":
         _refuse_missing(name, ~np.isfinite(array))
         if (array != np.round(array)).any():
@@ -336,8 +337,10 @@ def _unique(name: str, array: np.ndarray, *, inverse: bool = False):
         else:
             array = array.astype(str)
     elif array.dtype.kind not in "biuSU":
-        raise InfoshedError(f"attribute '{name}' must hold text or whole numbers, got {array.dtype}")
-    return np.unique(array, return_counts=not inverse, return_inverse=inverse)
+        raise InfoshedError(
+            f"attribute '{name}' must hold text or whole numbers, got {array.dtype}"
+        )
+    return np.unique(array, return_inverse=True, return_counts=True)
 
 
 def _refuse_missing(name: str, missing: np.ndarray) -> None:

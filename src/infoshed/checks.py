@@ -35,7 +35,8 @@ def check_number(
     good = isinstance(value, kinds) and not isinstance(value, bool) and np.isfinite(value)
     if not good or not low <= value <= high:
         kind = "an integer" if integer else "a finite number"
-        bounds = [f"at least {low:g}"] * np.isfinite(low) + [f"at most {high:g}"] * np.isfinite(high)
+        bounds = [f"at least {low:g}"] if np.isfinite(low) else []
+        bounds += [f"at most {high:g}"] if np.isfinite(high) else []
         wanted = " ".join([kind, " and ".join(bounds)]).strip()
         raise InfoshedError(f"`{name}` must be {wanted}; got {value!r}")
 

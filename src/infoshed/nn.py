@@ -6,6 +6,7 @@ function (shape of one input, dim) -> module and a line in `ENCODERS`.
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from infoshed.types import as_input
 def mlp(sizes: Sequence[int], activation: Callable[[], nn.Module] = nn.ReLU) -> nn.Sequential:
     """Linear layers of the given sizes with activations between them."""
     layers: list[nn.Module] = []
-    for i, (a, b) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for i, (a, b) in enumerate(pairwise(sizes)):
         layers += [activation()] * (i > 0) + [nn.Linear(a, b)]
     return nn.Sequential(*layers)
 
@@ -109,7 +110,7 @@ def build_model(
                 z = encoder.eval()(probe)
         except RuntimeError as error:
             raise InfoshedError(
-                f"the encoder cannot read inputs of shape (n, {', '.join(map(str, shape))}): {error}"
+                f"the encoder cannot read inputs of shape (n, *{tuple(shape)}): {error}"
             ) from error
         encoder.train(training)
     if z.shape != (2, dim):

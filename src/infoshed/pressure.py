@@ -27,14 +27,14 @@ class Pressure(ABC):
     def strength(self) -> Tensor:
         """The present strength, a scalar tensor, at least 0."""
 
-    def observe(self, estimate: Tensor) -> None:
+    def observe(self, estimate: Tensor) -> None:  # noqa: B027  a fixed pressure does not care
         """Take note of a new estimate (scalar, nats)."""
 
     def state_dict(self) -> dict[str, Tensor]:
         """What `load_state_dict` needs to go on from here."""
         return {}
 
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:  # noqa: B027
         """Go on from a saved state."""
 
 

@@ -41,9 +41,7 @@ class TrainingBar:
     def step(self, done: int) -> None:
         """`done` steps of all epochs are done."""
         epoch = min(done // self.steps + 1, self.epochs)
-        self.progress.update(
-            self.task, completed=done, description=f"epoch {epoch}/{self.epochs}"
-        )
+        self.progress.update(self.task, completed=done, description=f"epoch {epoch}/{self.epochs}")
 
     def epoch(self, row: dict[str, Any]) -> None:
         """Show the figures of a finished epoch (a row of metrics.jsonl)."""

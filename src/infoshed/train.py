@@ -7,7 +7,7 @@ checkpoint, so a run that was interrupted or killed continues bit for bit.
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from infoshed.evaluate import evaluate, validate
 from infoshed.io import load_state, read_json, save_state, write_json
 from infoshed.label_prior import LabelPrior
 from infoshed.methods import METHODS, Setting, method_options
-from infoshed.nn import build_model
+from infoshed.nn import Model, build_model
 from infoshed.progress import TrainingBar
 from infoshed.run import Config, Run, read_metrics, write_metrics
 from infoshed.seeds import seeded, torch_generator
@@ -88,10 +88,11 @@ def fit(
         except KeyboardInterrupt:
             if folder is not None:
                 training.load_state_dict(load_state(folder / "checkpoint.safetensors"))
-                model = training.average.module
-                Run(model, config, rows, {}, rows[-1]["seconds"] if rows else 0.0).save(folder)
+                Run(training.averaged, config, rows, {}, rows[-1]["seconds"] if rows else 0.0).save(
+                    folder
+                )
             raise
-    model = training.average.module
+    model = training.averaged
     splits = {"validation": data.validation, **data.tests}
     results = {name: evaluate(model, split) for name, split in splits.items()}
     run = Run(model, config, rows, results, rows[-1]["seconds"] if rows else 0.0)
@@ -120,6 +121,11 @@ class Training:
         self.epoch = 0
         self.global_state: Tensor | None = None
 
+    @property
+    def averaged(self) -> Model:
+        """The model with the averaged weights, the one that is evaluated and kept."""
+        return cast(Model, self.average.module)
+
     def run_epoch(self, bar: TrainingBar) -> dict[str, Any]:
         """Train one epoch and return its row of metrics."""
         self.model.train()
@@ -139,19 +145,18 @@ class Training:
         entropy = self.data.attribute.entropy
         if "mi" in means and entropy:
             means["mi_share"] = means["mi"] / entropy
-        validation = validate(self.average.module, self.data.validation, self.weights)
+        validation = validate(self.averaged, self.data.validation, self.weights)
         return {"epoch": self.epoch, **means, **validation}
 
     def fresh(self, n: int) -> Batch:
         """n random training rows."""
-        return self.data.train.take(
-            torch.randint(len(self.data.train), (n,), generator=self.draws)
-        )
+        return self.data.train.take(torch.randint(len(self.data.train), (n,), generator=self.draws))
 
     def _average_step(self, averaged: Any, current: Any, count: Tensor | int) -> None:
         # A short memory at first: the average must not hold on to the initial weights.
         decay = min(self.config.average, (1 + int(count)) / (10 + int(count)))
-        torch._foreach_lerp_(list(averaged), list(current), 1 - decay)
+        for kept, new in zip(averaged, current, strict=True):
+            kept.lerp_(new, 1 - decay)
 
     def _check_finite(self, sums: dict[str, Tensor]) -> None:
         bad = [name for name, value in sums.items() if not bool(torch.isfinite(value))]

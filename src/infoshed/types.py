@@ -32,11 +32,13 @@ def as_input(x: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Split:
-    """One part of a data set: x (n, ...), y (n,) int64, c (n, columns) codes."""
+    """One part of a data set: x (n, ...), y (n,) int64, c (n, columns) codes; and rgb (n, 3) uint8
+    where c is a colour, for figures."""
 
     x: Tensor
     y: Tensor
     c: Tensor
+    rgb: Tensor | None = None
 
     def __post_init__(self):
         check_same_length(x=self.x, y=self.y, c=self.c)
@@ -45,7 +47,9 @@ class Split:
                 f"`y` must be int64 classes of shape (n,), got {self.y.dtype} {tuple(self.y.shape)}"
             )
         if self.c.ndim != 2:
-            raise InfoshedError(f"`c` must be codes of shape (n, columns), got {tuple(self.c.shape)}")
+            raise InfoshedError(
+                f"`c` must be codes of shape (n, columns), got {tuple(self.c.shape)}"
+            )
 
     def __len__(self) -> int:
         return len(self.y)

@@ -79,4 +79,5 @@ def colored_split(
 ) -> Split:
     """Masks, classes and colours as a split."""
     codes = attribute.encode(bins(colors))
-    return Split(paint(lit, colors), torch.from_numpy(y.astype(np.int64)), codes)
+    labels = torch.from_numpy(y.astype(np.int64))
+    return Split(paint(lit, colors), labels, codes, torch.from_numpy(colors))

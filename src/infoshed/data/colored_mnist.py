@@ -75,7 +75,7 @@ def colored_mnist(
         },
         attribute=attribute,
         classes=tuple("0123456789"),
-        recipe=Recipe(encoder="conv", epochs=15, batch_size=128, lr=1e-3),
+        recipe=Recipe(encoder="conv", epochs=10, batch_size=128, lr=1e-3),
         params={"sigma2": sigma2, "seed": seed},
         shows_images=True,
     )
@@ -144,7 +144,9 @@ def _make(folder: Path, sigma2: float, seed: int) -> dict[str, np.ndarray]:
     order = rng.permutation(len(y))
     train, validation = np.sort(order[VALIDATION:]), np.sort(order[:VALIDATION])
     # Masks are stored as bits: 7 MB for the whole data set instead of 160 MB of pixels.
-    lit, test_lit = (np.packbits(i.reshape(len(i), -1) > 128, axis=1) for i in (images, test_images))
+    lit, test_lit = (
+        np.packbits(i.reshape(len(i), -1) > 128, axis=1) for i in (images, test_images)
+    )
     color = biased_colors(y, sigma2, rng)
     return {
         "train_lit": lit[train],

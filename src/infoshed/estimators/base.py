@@ -62,7 +62,11 @@ class Estimator(nn.Module, ABC):
         """The bound on standardised z (n, dim), codes c (n, columns) and classes y (n,)."""
 
     def forward(
-        self, z: Tensor, c: Tensor, y: Tensor | None = None, generator: torch.Generator | None = None
+        self,
+        z: Tensor,
+        c: Tensor,
+        y: Tensor | None = None,
+        generator: torch.Generator | None = None,
     ) -> Tensor:
         """The estimate in nats for a batch, a scalar.
 

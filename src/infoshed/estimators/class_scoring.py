@@ -9,8 +9,7 @@ Compared with shuffling c inside the batch, the gradient in z has a fraction of 
 few critic steps per encoder step suffice.
 """
 
-from collections.abc import Callable, Sequence
-from typing import ClassVar
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -27,9 +26,6 @@ class ClassScoring(Estimator):
     summary = "classifier bound H(C) - CE, all values of c scored at once"
     reference = "Barber and Agakov 2003; arXiv 1905.06922, eq. 3"
     bound = "lower"
-    compute: ClassVar[Callable[[Tensor, Tensor, Tensor], Tensor]] = staticmethod(
-        bounds.class_scoring
-    )
 
     log_prior: Tensor
 
@@ -53,6 +49,11 @@ class ClassScoring(Estimator):
     def handles(attribute: Attribute) -> bool:
         return bool(attribute.heads)
 
+    @staticmethod
+    def part(scores: Tensor, log_prior: Tensor, c: Tensor) -> Tensor:
+        """The bound for one categorical; arguments as in `bounds.class_scoring`."""
+        return bounds.class_scoring(scores, log_prior, c)
+
     def estimate(
         self, z: Tensor, c: Tensor, y: Tensor | None, generator: torch.Generator | None
     ) -> Tensor:
@@ -62,7 +63,7 @@ class ClassScoring(Estimator):
         scores = self.network(self.with_class(z, y))
         heads = self.attribute.heads
         parts = zip(scores.split(heads, 1), log_prior.split(heads, -1), c.T, strict=True)
-        return torch.stack([self.compute(f, prior, code) for f, prior, code in parts]).sum()
+        return torch.stack([self.part(f, prior, code) for f, prior, code in parts]).sum()
 
 
 class ClassDonskerVaradhan(ClassScoring):
@@ -70,7 +71,10 @@ class ClassDonskerVaradhan(ClassScoring):
 
     summary = "Donsker-Varadhan bound, all values of c scored at once"
     reference = "arXiv 1801.04062 with the marginal over c summed exactly"
-    compute = staticmethod(bounds.class_donsker_varadhan)
+
+    @staticmethod
+    def part(scores: Tensor, log_prior: Tensor, c: Tensor) -> Tensor:
+        return bounds.class_donsker_varadhan(scores, log_prior, c)
 
 
 def _log_prior(

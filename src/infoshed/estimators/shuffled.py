@@ -35,7 +35,9 @@ class ShuffledDonskerVaradhan(Estimator):
         scaled: bool = True,
     ):
         super().__init__(dim, attribute, c, y, scaled=scaled)
-        self.network = mlp((attribute.width + dim + self.classes, *hidden, 1), lambda: nn.LeakyReLU(0.2))
+        self.network = mlp(
+            (attribute.width + dim + self.classes, *hidden, 1), lambda: nn.LeakyReLU(0.2)
+        )
 
     @staticmethod
     def handles(attribute: Attribute) -> bool:

@@ -55,7 +55,7 @@ class Method(ABC):
         self.model = setting.model
         self.options = options
 
-    def start_epoch(self, fresh: Fresh, steps: int) -> None:
+    def start_epoch(self, fresh: Fresh, steps: int) -> None:  # noqa: B027  optional hook
         """Called before each epoch of `steps` steps."""
 
     @abstractmethod

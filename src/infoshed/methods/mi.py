@@ -47,7 +47,7 @@ class MIOptions:
     loss: str = "adjusted"
     critic: str = "auto"
     critic_steps: int = 2
-    critic_batch: int = 64
+    critic_batch: int = 128
     critic_lr: float = 1e-3
 
     def __post_init__(self):

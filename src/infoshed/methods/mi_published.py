@@ -98,7 +98,9 @@ class MIPublished(Method):
             estimate = self.estimator(z, batch.c, generator=self.generator)
             check_finite("the estimate of I(Z;C)", estimate, "lower `lr`, or use method mi")
             information = torch.autograd.grad(estimate, self.encoder_parameters)
-            self.apply("mi", self.encoder_parameters, map(balance, information, task[: len(information)]))
+            self.apply(
+                "mi", self.encoder_parameters, map(balance, information, task[: len(information)])
+            )
             metrics |= {"mi": estimate.detach(), "strength": torch.tensor(self.options.strength)}
         self.apply("task", [*self.encoder_parameters, *self.head_parameters], task)
         return metrics

@@ -30,7 +30,7 @@ def _require_classes(name: str, values: np.ndarray, n: int, m: int) -> None:
     _require(values.dtype.kind in "iu", f"{name} of an integer type", f"dtype {values.dtype}")
     if n:
         low, high = int(values.min()), int(values.max())
-        _require(0 <= low and high < m, f"{name} in 0..{m - 1}", f"values in {low}..{high}")
+        _require(low >= 0 and high < m, f"{name} in 0..{m - 1}", f"values in {low}..{high}")
 
 
 @dataclass(frozen=True, eq=False)

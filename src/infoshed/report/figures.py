@@ -45,7 +45,7 @@ def accuracy_bars(
     """
     methods = list(dict.fromkeys(name for group in accuracy.values() for name in group))
     rows = sum(len(group) for group in accuracy.values())
-    height = 26 * rows + 32 * len(accuracy) + 34
+    height = 26 * rows + 32 * len(accuracy) + 42
     with canvas(331, height) as fig:
         ax = fig.add_subplot()
         y, ticks, names = 0.0, [], []
@@ -84,7 +84,7 @@ def accuracy_bars(
                 fontsize=9,
             )
         ax.set_yticks(ticks, names)
-        ax.set_ylim(y - 0.55, -0.5)
+        ax.set_ylim(y - 0.25, -0.5)
         ax.set_xlim(0, 1)
         ax.xaxis.set_major_formatter(PercentFormatter(1))
         ax.grid(axis="x")
@@ -258,7 +258,8 @@ def _name_groups(
     medians = np.array([np.median(points[values == value], axis=0) for value in present])
     for text, place in zip(texts, _apart((medians - low) / span, size), strict=True):
         box = {"boxstyle": "round,pad=0.2", "fc": PAGE, "alpha": 0.82, "lw": 0}
-        ax.text(*(low + place * span), text, ha="center", va="center", weight="bold", bbox=box)
+        x, y = low + place * span
+        ax.text(x, y, text, ha="center", va="center", weight="bold", bbox=box)
 
 
 def _apart(places: np.ndarray, size: np.ndarray) -> np.ndarray:

@@ -33,7 +33,7 @@ _CURVES = {
     "val_accuracy": (
         "Validation accuracy",
         "share",
-        "On held-out data with the bias of the training data: fooled and sound look alike here.",
+        "Held-out data with the bias of the training data; a fooled classifier does well here too.",
     ),
     "val_accuracy_weighted": (
         "Validation accuracy, weighted",

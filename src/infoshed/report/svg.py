@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO
+from typing import Any
 from xml.etree import ElementTree
 
 from matplotlib import rc_context, rcdefaults, rcParams
@@ -21,7 +22,7 @@ INK = "#010203"
 PAGE = "#010204"
 _SCHEME = {INK: "currentColor", PAGE: "var(--page, #fff)"}
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "infoshed",
     "text.parse_math": False,  # a class may be called "$5"

@@ -1,0 +1,150 @@
+"""Speed of the default method against the published schedule, in one run on one machine.
+
+    python benchmarks/step.py --data-dir ../shared/data/mnist [--minutes 4] [--threads 1]
+
+1. Steps: blocks of encoder steps of both, in turn, so that a noisy machine hurts both alike; the
+   ratio of the medians is the result.
+2. Accuracy on the unbiased test after equal wall time of training (evaluation not counted). The
+   test is looked at for measuring only; nothing is chosen by it.
+
+Every figure is printed and appended to benchmarks/results/step.jsonl.
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from reference import BATCH, Reference
+
+import infoshed
+from infoshed.evaluate import evaluate
+from infoshed.run import versions
+from infoshed.train import Training, make_config
+
+RESULTS = Path(__file__).parent / "results" / "step.jsonl"
+
+
+class Contender(Protocol):
+    """Something that trains by steps."""
+
+    def epoch_start(self) -> None: ...
+    def step(self) -> None: ...
+    def accuracy(self) -> float: ...
+
+
+class Published:
+    """The reference schedule."""
+
+    def __init__(self, data: infoshed.DataSet, seed: int):
+        self.reference = Reference(data.train.x, data.train.y, data.train.c, seed)
+        self.test = data.tests["unbiased"]
+        self.steps = len(data.train) // BATCH
+
+    def epoch_start(self) -> None:
+        for _ in range(self.steps):
+            self.reference.critic_step()
+
+    def step(self) -> None:
+        self.reference.step()
+
+    def accuracy(self) -> float:
+        return self.reference.accuracy(self.test.x, self.test.y)
+
+
+class Library:
+    """A method of the library, with its default settings."""
+
+    def __init__(self, data: infoshed.DataSet, method: str, seed: int):
+        nothing = [None] * 6
+        self.training = Training(data, make_config(data, method, seed, *nothing, {}), None)
+        self.test = data.tests["unbiased"]
+
+    def epoch_start(self) -> None:
+        self.training.method.start_epoch(self.training.fresh, self.training.steps)
+
+    def step(self) -> None:
+        training = self.training
+        training.model.train()
+        training.method.step(training.fresh(training.config.batch_size), training.fresh)
+        training.average.update_parameters(training.model)
+
+    def accuracy(self) -> float:
+        return evaluate(self.training.averaged, self.test)["accuracy"]
+
+
+def steps_per_second(contenders: dict[str, Contender], blocks: int, seconds: float) -> dict:
+    """Median over blocks of steps per second; the contenders take turns."""
+    rates: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(blocks):
+        for name, contender in contenders.items():
+            contender.step()
+            count, start = 0, time.perf_counter()
+            while time.perf_counter() - start < seconds:
+                contender.step()
+                count += 1
+            rates[name].append(count / (time.perf_counter() - start))
+    return {name: statistics.median(values) for name, values in rates.items()}
+
+
+def accuracy_over_time(contender: Contender, marks: list[float]) -> list[float]:
+    """Accuracy whenever the training time passes one of `marks` (seconds)."""
+    spent, accuracies = 0.0, []
+    start = time.perf_counter()
+    contender.epoch_start()
+    spent += time.perf_counter() - start
+    for mark in marks:
+        while spent < mark:
+            start = time.perf_counter()
+            contender.step()
+            spent += time.perf_counter() - start
+        accuracies.append(contender.accuracy())
+    return accuracies
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])  # type: ignore[union-attr]
+    parser.add_argument("--data-dir", default="../shared/data/mnist")
+    parser.add_argument("--sigma2", type=float, default=0.02)
+    parser.add_argument("--minutes", type=float, default=4, help="of training for each contender")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    data = infoshed.load("colored-mnist", sigma2=arguments.sigma2, data_dir=arguments.data_dir)
+
+    def contenders() -> dict[str, Any]:
+        seed = arguments.seed
+        return {"published": Published(data, seed), "mi": Library(data, "mi", seed)}
+
+    rates = steps_per_second(contenders() | {"plain": Library(data, "plain", 0)}, 5, 6)
+    marks = [arguments.minutes * 60 * share for share in (1 / 8, 1 / 4, 1 / 2, 1)]
+    curves = {name: accuracy_over_time(c, marks) for name, c in contenders().items()}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print("steps per second:", {name: round(rate, 3) for name, rate in rates.items()})
+    print(f"mi / published: {rates['mi'] / rates['published']:.1f} x")
+    print(f"plain / mi (cost of shedding): {rates['plain'] / rates['mi']:.2f} x")
+    print("unbiased accuracy after equal training time:")
+    for i, mark in enumerate(marks):
+        row = ", ".join(f"{name} {values[i]:.3f}" for name, values in curves.items())
+        print(f"  {mark:6.0f} s  {row}")
+    print(f"peak memory: {peak:.0f} MiB (both contenders and the data)")
+    record = vars(arguments) | {
+        "steps_per_second": rates,
+        "ratio": rates["mi"] / rates["published"],
+        "marks_s": marks,
+        "accuracy_unbiased": curves,
+        "peak_mib": peak,
+        "versions": versions(),
+    }
+    RESULTS.parent.mkdir(exist_ok=True)
+    with RESULTS.open("a") as file:
+        file.write(json.dumps(record) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,278 @@
+"""The command line: parses, calls, prints. `infoshed --help` is the documentation.
+
+Results go to standard output, everything else to standard error. A user's mistake is one line
+and exit code 2; an interrupted training exits with 130.
+"""
+
+import json
+import sys
+import tomllib
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, CycloptsError, Group, Parameter
+
+from infoshed import (
+    DATASETS,
+    ESTIMATORS,
+    METHODS,
+    InfoshedError,
+    Run,
+    __version__,
+    fit,
+    load,
+    load_run,
+)
+from infoshed.demo import run_demo
+from infoshed.report.collect import NO_REPORT, has_report_extra, write_report
+from infoshed.tables import catalogue, results_table, run_table
+from infoshed.train import AVERAGE
+
+app = App(
+    name="infoshed",
+    version=__version__,
+    help="Train representations that keep the label and shed a bias attribute, by estimating "
+    "their mutual information while training and backpropagating it.\n\n"
+    "Start with `infoshed demo`; then `infoshed train digits`, `infoshed list`, "
+    "`infoshed train --help`.",
+)
+
+DATA = Group("Data")
+TRAINING = Group("Training")
+METHOD = Group("Method (see `infoshed list`)")
+OUTPUT = Group("Output")
+Json = Annotated[bool, Parameter(name="--json", negative="", group=OUTPUT)]
+
+
+@Parameter(name="*")
+@dataclass
+class TrainFlags:
+    """Settings of `infoshed train`; the same names are the keys of its TOML file."""
+
+    sigma2: Annotated[float | None, Parameter(group=DATA)] = None
+    "Variance of the colour around its class's mean (0.02); smaller is more biased."
+    data_dir: Annotated[str | None, Parameter(group=DATA)] = None
+    "Folder that holds the data set's files."
+
+    seed: Annotated[int | None, Parameter(group=TRAINING)] = None
+    "Seed of everything: split, colours, weights, batches (0)."
+    epochs: Annotated[int | None, Parameter(group=TRAINING)] = None
+    "Passes over the training data; unless given, the data set's recipe."
+    batch_size: Annotated[int | None, Parameter(group=TRAINING)] = None
+    "Rows per step; unless given, the data set's recipe."
+    lr: Annotated[float | None, Parameter(group=TRAINING)] = None
+    "Adam's learning rate; unless given, the data set's recipe."
+    average: Annotated[float | None, Parameter(group=TRAINING)] = None
+    f"Decay of the averaged weights that are kept ({AVERAGE}); 0 keeps the last weights."
+    encoder: Annotated[str | None, Parameter(group=TRAINING)] = None
+    "conv, conv-small or mlp; unless given, the data set's recipe."
+
+    method: Annotated[str | None, Parameter(group=METHOD)] = None
+    "mi (the default), plain (the baseline), mi-published, adjust, reweigh."
+    strength: Annotated[float | None, Parameter(group=METHOD)] = None
+    "Pressure on the information: the paper's lambda. 0 is plain training."
+    budget: Annotated[str | None, Parameter(group=METHOD)] = None
+    'Hold the information at a level instead: nats ("0.05"), a share of H(C) ("5%"), or "label".'
+    conditional: Annotated[bool | None, Parameter(group=METHOD)] = None
+    "Penalise I(Z;C|Y) rather than I(Z;C)."
+    loss: Annotated[str | None, Parameter(group=METHOD)] = None
+    "Task loss of mi: adjusted (the default), plain or reweighed."
+    critic: Annotated[str | None, Parameter(group=METHOD)] = None
+    "Estimator that is backpropagated; auto picks by the kind of attribute."
+    critic_steps: Annotated[int | None, Parameter(group=METHOD)] = None
+    "Critic steps per encoder step, K."
+    critic_batch: Annotated[int | None, Parameter(group=METHOD)] = None
+    "Rows of each critic step."
+    critic_lr: Annotated[float | None, Parameter(group=METHOD)] = None
+    "Learning rate of the critic."
+
+
+@app.command
+def demo(
+    *,
+    seeds: Annotated[int, Parameter(group=TRAINING)] = 3,
+    epochs: Annotated[int | None, Parameter(group=TRAINING)] = None,
+    out: Annotated[Path, Parameter(group=OUTPUT)] = Path("runs/demo"),
+    as_json: Json = False,
+) -> None:
+    """A plain classifier and a debiased one, side by side, on bundled handwritten digits.
+
+    In the training data each digit has its colour; in the unbiased test colours are random. Takes
+    a few minutes and writes a report page.
+
+    Parameters
+    ----------
+    seeds
+        Runs per method.
+    epochs
+        Fewer for a quick look.
+    out
+        Folder for the runs and the report; a demo that is there already is replaced.
+    as_json
+        Print one JSON document instead of tables.
+    """
+    runs, report = run_demo(seeds, epochs, out)
+    if as_json:
+        print_json({"runs": [run.summary() for run in runs]})
+        return
+    print(results_table(runs))
+    print(f"\nreport: {report}" if report else NO_REPORT)
+
+
+@app.command
+def train(
+    dataset: str | None = None,
+    /,
+    *,
+    flags: TrainFlags | None = None,
+    config: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
+    out: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
+    resume: Annotated[bool, Parameter(negative="", group=OUTPUT)] = False,
+    as_json: Json = False,
+) -> None:
+    """Train one model and evaluate it.
+
+    Examples: `infoshed train digits --strength 0.5`; `infoshed train colored-mnist --sigma2 0.02
+    --data-dir data/mnist --budget 5%`; `infoshed train --config run.toml`.
+
+    Parameters
+    ----------
+    dataset
+        A data set by name; see `infoshed list`.
+    config
+        A TOML file with the same names as these options, without dashes (`dataset`, `sigma2`,
+        `critic_steps`, ...); options given here win over it.
+    out
+        Run folder to write; unless given, a new one under runs/.
+    resume
+        Continue the run in `--out` from its last finished epoch.
+    as_json
+        Print one JSON document instead of tables.
+    """
+    settings = read_config(config) | {
+        k: v for k, v in asdict(flags or TrainFlags()).items() if v is not None
+    }
+    dataset = dataset or settings.pop("dataset", None)
+    settings.pop("dataset", None)
+    if dataset is None:
+        raise InfoshedError(f"which data set? infoshed train NAME; one of {', '.join(DATASETS)}")
+    seed = settings.pop("seed", 0)
+    params = {k: settings.pop(k) for k in ("sigma2", "data_dir") if k in settings}
+    data = load(dataset, seed=seed, **params)
+    method = settings.pop("method", "mi")
+    if resume and out is None:
+        raise InfoshedError("--resume needs --out, the folder of the run to continue")
+    folder = out or new_folder(f"{dataset}-{method}-seed{seed}")
+    run = fit(data, method, seed=seed, out=folder, resume=resume, **settings)
+    report = None
+    if has_report_extra():
+        report = write_report([run], data, folder / "report.html", command_of(run))
+    if as_json:
+        print_json(run.summary())
+        return
+    print(run_table(run))
+    print(f"\nrun: {folder}" + (f"\nreport: {report}" if report else f"\n{NO_REPORT}"))
+
+
+@app.command(name="list")
+def list_(*, as_json: Json = False) -> None:
+    """Data sets, methods and estimators, a line each.
+
+    Parameters
+    ----------
+    as_json
+        Print one JSON document instead of a table.
+    """
+    entries = catalogue(DATASETS, METHODS, ESTIMATORS)
+    if as_json:
+        print_json(entries)
+        return
+    width = max(len(name) for group in entries.values() for name in group)
+    for title, group in entries.items():
+        print(f"{title}:")
+        for name, line in group.items():
+            print(f"  {name:<{width}}  {line}")
+
+
+@app.command
+def show(run: Path, /, *, as_json: Json = False) -> None:
+    """What a run folder holds: its figures as a table, and where its report is.
+
+    Parameters
+    ----------
+    run
+        The folder that `infoshed train` wrote.
+    as_json
+        Print one JSON document instead of a table.
+    """
+    loaded = load_run(run)
+    if as_json:
+        print_json(loaded.summary() | {"metrics": loaded.metrics})
+        return
+    print(run_table(loaded))
+    report = run / "report.html"
+    print(f"\nreport: {report}" if report.is_file() else "\n(no report page in this folder)")
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    print(json.dumps(value, indent=2, allow_nan=False))
+
+
+def read_config(path: Path | None) -> dict[str, Any]:
+    """The settings in a TOML file. Raises `InfoshedError` for broken files and unknown keys."""
+    if path is None:
+        return {}
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InfoshedError(f"cannot read {path}: {error}") from None
+    known = {"dataset", *(f.name for f in fields(TrainFlags))}
+    strange = sorted(set(settings) - known)
+    if strange:
+        raise InfoshedError(
+            f"{path} has the unknown key `{strange[0]}`; known: {', '.join(sorted(known))}"
+        )
+    return settings
+
+
+def command_of(run: Run) -> str:
+    """The command that trains `run` again; a data folder is left out, being the machine's own."""
+    config = run.config
+    settings = {"method": config.method, "seed": config.seed, "epochs": config.epochs}
+    settings |= {k: getattr(config, k) for k in ("batch_size", "lr", "average", "encoder")}
+    settings |= {k: v for k, v in config.params.items() if k != "seed"}
+    settings |= {k: v for k, v in config.options.items() if v is not None}
+    words = [f"--{k.replace('_', '-')} {v}" for k, v in settings.items() if not isinstance(v, bool)]
+    words += [f"--{'' if v else 'no-'}{k}" for k, v in settings.items() if isinstance(v, bool)]
+    return f"infoshed train {config.dataset} {' '.join(words)}"
+
+
+def new_folder(name: str) -> Path:
+    """runs/NAME, or the first of runs/NAME-2, -3, ... that is not there yet."""
+    folder, count = Path("runs") / name, 1
+    while folder.exists():
+        count += 1
+        folder = Path("runs") / f"{name}-{count}"
+    return folder
+
+
+def main() -> None:
+    """Entry of the `infoshed` command."""
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments
+    arguments = [a for a in arguments if a != "--debug"]
+    try:
+        app(arguments, exit_on_error=False, print_error=False)
+    except KeyboardInterrupt:
+        print(
+            "infoshed: interrupted; finished epochs are kept, --resume continues", file=sys.stderr
+        )
+        sys.exit(130)
+    except (InfoshedError, CycloptsError, OSError) as error:
+        if debug:
+            raise
+        text = " ".join(str(error).split())
+        print(f"infoshed: {text} (--debug shows the traceback)", file=sys.stderr)
+        sys.exit(2)

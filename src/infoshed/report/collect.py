@@ -1,0 +1,147 @@
+"""From trained runs and their data set to the content of a report page."""
+
+import importlib.util
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from infoshed.checks import InfoshedError
+from infoshed.evaluate import features_of, logits_of
+from infoshed.information import label_information
+from infoshed.io import write_text
+from infoshed.report.content import ReportContent, RunContent
+from infoshed.run import Run, versions
+from infoshed.seeds import torch_generator
+from infoshed.types import DataSet, Split
+
+POINTS, SAMPLES, TRAIN_SAMPLES = 600, 20, 40
+NO_REPORT = "no report page: it needs matplotlib and jinja2 (pip install 'infoshed[report]')"
+
+
+def write_report(runs: list[Run], data: DataSet, path: str | Path, command: str = "") -> Path:
+    """Write the report page of `runs` on `data` to `path`, atomically.
+
+    Args:
+        runs: at least one; the first one's method is the baseline where there are several.
+        data: what they were trained on (one of the data sets, where seeds differ).
+        command: how to make the same again, for the page.
+
+    Raises `InfoshedError` when the `report` extra is not installed.
+    """
+    if not has_report_extra():
+        raise InfoshedError(NO_REPORT)
+    from infoshed.report import render
+
+    write_text(path, render(collect(runs, data, command)))
+    return Path(path)
+
+
+def has_report_extra() -> bool:
+    """Whether `write_report` can work here."""
+    return all(importlib.util.find_spec(m) is not None for m in ("matplotlib", "jinja2"))
+
+
+def collect(runs: list[Run], data: DataSet, command: str) -> ReportContent:
+    """What the page shows: figures from the runs, pictures and z from the data's last test split
+    (the unbiased one, where there is one)."""
+    name = "unbiased" if "unbiased" in data.tests else next(reversed(data.tests), "validation")
+    split = data.tests.get(name, data.validation)
+    points, samples, train = (
+        _pick(split, POINTS, "points"),
+        _pick(split, SAMPLES, "samples"),
+        _by_class(data.train, TRAIN_SAMPLES),
+    )
+    shows = data.shows_images
+    attribute = data.attribute
+    return ReportContent(
+        title=f"{data.name}: what the representation keeps of {attribute.name}",
+        dataset=data.name,
+        description=data.description,
+        classes=data.classes,
+        attribute=attribute.name,
+        attribute_entropy=attribute.entropy,
+        label_information=(
+            label_information(data.train.y, data.train.c, attribute) if attribute.heads else None
+        ),
+        runs=tuple(_run_content(run, points, samples) for run in runs),
+        samples=_pictures(samples.x) if shows else None,
+        sample_labels=samples.y.numpy() if shows else None,
+        sample_split=f"{name} test" if name in data.tests else name,
+        train_samples=_pictures(train.x) if shows else None,
+        train_sample_labels=train.y.numpy() if shows else None,
+        command=command,
+        versions=versions(),
+    )
+
+
+def _run_content(run: Run, points: Split, samples: Split) -> RunContent:
+    config = {k: v for k, v in asdict(run.config).items() if k not in ("attribute", "classes")}
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        flat |= value if isinstance(value, dict) else {key: _plain(value)}
+    return RunContent(
+        method=run.config.method,
+        seed=run.config.seed,
+        accuracy={name: r["accuracy"] for name, r in run.results.items()},
+        metrics=run.metrics,
+        config=flat | {"seconds": round(run.seconds, 1)},
+        confusion={name: np.array(r["confusion"]) for name, r in run.results.items()},
+        embedding=_two_dimensions(features_of(run.model, points)),
+        embedding_y=points.y.numpy(),
+        embedding_c=_colors(points),
+        predictions=logits_of(run.model, samples).argmax(1).numpy(),
+    )
+
+
+def _two_dimensions(z: Tensor) -> np.ndarray:
+    """The two principal components of z (n, d), each on unit scale."""
+    centred = z.double() - z.double().mean(0)
+    u, s, _ = torch.linalg.svd(centred, full_matrices=False)
+    flat = torch.zeros(len(z), 2, dtype=torch.float64)
+    k = min(2, u.shape[1])
+    flat[:, :k] = u[:, :k] * s[:k] / max(float(s[0]), 1e-12) * len(z) ** 0.5
+    return flat.numpy()
+
+
+def _colors(split: Split) -> np.ndarray:
+    """What to colour the points by: a colour where c is one, else the first code (continuous
+    attributes in quarters)."""
+    if split.rgb is not None:
+        return split.rgb.numpy() / 255
+    code = split.c[:, 0]
+    if code.is_floating_point():
+        quarters = torch.quantile(code, torch.tensor([0.25, 0.5, 0.75]))
+        code = torch.bucketize(code, quarters)
+    return code.numpy()
+
+
+def _pick(split: Split, n: int, name: str) -> Split:
+    """n random rows (fewer if there are not so many), the same every time."""
+    rows = torch.randperm(len(split), generator=torch_generator(0, f"report {name}"))[:n]
+    return _rows(split, rows)
+
+
+def _by_class(split: Split, n: int) -> Split:
+    """The first n / m rows of every class."""
+    m = int(split.y.max()) + 1
+    rows = [torch.nonzero(split.y == k)[: max(1, n // m), 0] for k in range(m)]
+    return _rows(split, torch.cat(rows))
+
+
+def _rows(split: Split, rows: Tensor) -> Split:
+    rgb = None if split.rgb is None else split.rgb[rows]
+    return Split(split.x[rows], split.y[rows], split.c[rows], rgb)
+
+
+def _pictures(x: Tensor) -> np.ndarray:
+    """Images (n, 1 or 3, h, w) as (n, h, w, 3) uint8."""
+    x = x if x.dtype == torch.uint8 else (x.clamp(0, 1) * 255).round().to(torch.uint8)
+    return x.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str | int | float | bool | None) else str(value)

@@ -1,0 +1,67 @@
+"""Plain-text tables for the terminal."""
+
+from collections.abc import Iterable, Mapping
+from statistics import mean
+from typing import Any
+
+from infoshed.run import Run
+
+
+def text_table(header: list[str], rows: Iterable[list[str]]) -> str:
+    """Columns aligned, the first to the left and the others to the right."""
+    lines = [header, *rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+
+    def render(line: list[str]) -> str:
+        cells = [line[0].ljust(widths[0])]
+        cells += [cell.rjust(w) for cell, w in zip(line[1:], widths[1:], strict=True)]
+        return "  ".join(cells).rstrip()
+
+    return "\n".join([render(header), "  ".join("-" * w for w in widths), *map(render, lines[1:])])
+
+
+def results_table(runs: list[Run]) -> str:
+    """Accuracy per method: mean over seeds with the range, and every seed."""
+    methods = list(dict.fromkeys(run.config.method for run in runs))
+    splits = list(runs[0].results)
+    rows = []
+    for method in methods:
+        chosen = [run for run in runs if run.config.method == method]
+        for split in splits:
+            values = [run.results[split]["accuracy"] for run in chosen]
+            seeds = " ".join(f"{v:.1%}" for v in values)
+            spread = f"{min(values):.1%} to {max(values):.1%}"
+            rows.append([method, split, f"{mean(values):.1%}", spread, seeds])
+    return text_table(["method", "accuracy on", "mean", "range", "each seed"], rows)
+
+
+def run_table(run: Run) -> str:
+    """The figures of one run."""
+    last = run.metrics[-1] if run.metrics else {}
+    entropy = run.attribute.entropy
+    rows = [[f"accuracy, {name}", f"{r['accuracy']:.1%}"] for name, r in run.results.items()]
+    if not run.results:
+        rows.append(["not finished", f"{len(run.metrics)} of {run.config.epochs} epochs"])
+    if "val_accuracy_weighted" in last:
+        weighted = f"{last['val_accuracy_weighted']:.1%}"
+        rows.append(["accuracy, validation reweighed to unbiased", weighted])
+    if "task_loss" in last:
+        rows.append(["task loss, last epoch (nats)", f"{last['task_loss']:.4f}"])
+    if last.get("mi") is not None:
+        share = f" = {last['mi'] / entropy:.1%} of H(C)" if entropy else ""
+        rows.append(["information estimate while training (nats)", f"{last['mi']:.3f}{share}"])
+        rows.append(["strength, last epoch", f"{last['strength']:.3g}"])
+    rows.append(["seconds", f"{run.seconds:.1f}"])
+    return text_table(
+        [f"{run.config.dataset}, {run.config.method}, seed {run.config.seed}", ""], rows
+    )
+
+
+def catalogue(*tables: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """One line for every data set, method and estimator, from their own descriptions."""
+    datasets, methods, estimators = tables
+    return {
+        "data sets": {name: (make.__doc__ or "").split("\n")[0] for name, make in datasets.items()},
+        "methods": {name: kind.summary for name, kind in methods.items()},
+        "estimators": {name: kind.summary for name, kind in estimators.items()},
+    }
