@@ -15,16 +15,17 @@ import json
 import resource
 import statistics
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from reference import BATCH, Reference
 
 import infoshed
 from infoshed.evaluate import evaluate
 from infoshed.run import versions
 from infoshed.train import Training, make_config
+from reference import BATCH, Reference
 
 RESULTS = Path(__file__).parent / "results" / "step.jsonl"
 
@@ -60,8 +61,7 @@ class Library:
     """A method of the library, with its default settings."""
 
     def __init__(self, data: infoshed.DataSet, method: str, seed: int):
-        nothing = [None] * 6
-        self.training = Training(data, make_config(data, method, seed, *nothing, {}), None)
+        self.training = Training(data, make_config(data, method, seed, {}), None)
         self.test = data.tests["unbiased"]
 
     def epoch_start(self) -> None:
@@ -77,7 +77,9 @@ class Library:
         return evaluate(self.training.averaged, self.test)["accuracy"]
 
 
-def steps_per_second(contenders: dict[str, Contender], blocks: int, seconds: float) -> dict:
+def steps_per_second(
+    contenders: Mapping[str, Contender], blocks: int, seconds: float
+) -> dict[str, float]:
     """Median over blocks of steps per second; the contenders take turns."""
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(blocks):

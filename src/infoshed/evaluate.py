@@ -36,8 +36,9 @@ def validate(model: Model, split: Split, weights: Tensor) -> dict[str, float]:
     """Accuracy on biased validation data, plain and weighted.
 
     Args:
-        weights: p(y) / p(y|c) for each row (n,); under them y and c are independent, so the
-            weighted accuracy estimates the accuracy on unbiased data from biased data alone.
+        weights: p(y) / p(y|c) for each row (n,), under which y and c are independent. The
+            weighted accuracy speaks for the pairs (y, c) that occur in the biased data; where
+            many pairs never do, a model that fails on them looks better here than it is.
     """
     right = (logits_of(model, split).argmax(1) == split.y).double()
     weights = weights.double()

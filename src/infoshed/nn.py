@@ -46,7 +46,8 @@ def conv(shape: Sequence[int], dim: int) -> nn.Module:
 
 
 def conv_small(shape: Sequence[int], dim: int) -> nn.Module:
-    """A small net for 8x8 images: conv3x3(32)-conv3x3(64)-pool-fc128-fc(dim), ReLU."""
+    """A small net for 8x8 images: conv3x3(32)-conv3x3(64)-pool-fc128-fc(dim), ReLU, and dropout
+    of one half around fc128, for data sets so small that the net would learn them by heart."""
     channels, height, width = _image(shape, 4)
     flat = 64 * (height // 2) * (width // 2)
     return nn.Sequential(
@@ -56,8 +57,10 @@ def conv_small(shape: Sequence[int], dim: int) -> nn.Module:
         nn.MaxPool2d(2),
         nn.ReLU(),
         nn.Flatten(),
+        nn.Dropout(0.5),
         nn.Linear(flat, 128),
         nn.ReLU(),
+        nn.Dropout(0.5),
         nn.Linear(128, dim),
         nn.ReLU(),
     ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -62,7 +62,8 @@ def fit(
     Returns the run. Raises `InfoshedError` for settings that make no sense, and `NonFiniteError`
     when training diverges. On Ctrl-C the last finished epoch is left in `out` as a usable run.
     """
-    config = make_config(data, method, seed, epochs, batch_size, lr, average, encoder, dim, options)
+    given = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "average": average, "dim": dim}
+    config = make_config(data, method, seed, options, encoder, **given)
     training = Training(data, config, encoder)
     folder = None if out is None else Path(out)
     rows: list[dict[str, Any]] = []
@@ -230,33 +231,33 @@ def make_config(
     data: DataSet,
     method: str,
     seed: int,
-    epochs: int | None,
-    batch_size: int | None,
-    lr: float | None,
-    average: float | None,
-    encoder: str | nn.Module | None,
-    dim: int | None,
     options: dict[str, Any],
+    encoder: str | nn.Module | None = None,
+    **given: int | float | None,
 ) -> Config:
-    """The configuration of a run: what was given, else the method's, else the recipe's."""
+    """The configuration of a run: what was given, else the method's, else the recipe's.
+
+    Args:
+        data, method, seed, encoder: as in `fit`. options: the method's own.
+        given: epochs, batch_size, lr, average, dim; None where not given.
+    """
     options = asdict(method_options(method, options))
-    given = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "average": average, "dim": dim}
     recipe = asdict(data.recipe)
-    values = {"average": AVERAGE, **{k: recipe[k] for k in recipe if k != "encoder"}}
-    values |= METHODS[method].defaults | {k: v for k, v in given.items() if v is not None}
+    recipe_encoder = recipe.pop("encoder")
+    values = {"average": AVERAGE} | recipe | METHODS[method].defaults
+    values |= {k: v for k, v in given.items() if v is not None}
     check_number("seed", seed, 0, integer=True)
     for name in ("epochs", "batch_size", "dim"):
         check_number(name, values[name], 2 if name == "batch_size" else 1, integer=True)
     check_number("lr", values["lr"], 1e-8, 10)
     check_number("average", values["average"], 0, 0.99999)
-    name = "custom" if isinstance(encoder, nn.Module) else encoder or data.recipe.encoder
     return Config(
         dataset=data.name,
         params=data.params,
         method=method,
         options=options,
         seed=seed,
-        encoder=name,
+        encoder="custom" if isinstance(encoder, nn.Module) else encoder or recipe_encoder,
         shape=tuple(data.train.x.shape[1:]),
         classes=data.classes,
         attribute=data.attribute.to_dict(),

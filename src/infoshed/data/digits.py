@@ -54,7 +54,7 @@ def digits(*, sigma2: float = 0.02, seed: int = 0) -> DataSet:
         },
         attribute=attribute,
         classes=tuple("0123456789"),
-        recipe=Recipe(encoder="conv-small", epochs=60, batch_size=64, lr=1e-3),
+        recipe=Recipe(encoder="conv-small", epochs=40, batch_size=64, lr=1e-3),
         params={"sigma2": sigma2, "seed": seed},
         shows_images=True,
     )

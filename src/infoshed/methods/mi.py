@@ -30,10 +30,10 @@ class MIOptions:
     """Options of `mi`.
 
     Args:
-        strength: the paper's lambda; 1 unless given or a budget is.
+        strength: the paper's lambda; 1 unless it or a budget is given.
         budget: nats (0.05), a share of H(C) ("5%"), or "label" for I(Y;C), instead of strength.
-        conditional: penalise I(Z;C|Y); otherwise I(Z;C). Unless given: yes, but no with
-            budget "label", which is about I(Z;C).
+        conditional: penalise I(Z;C|Y), otherwise I(Z;C). Unless given: true, but false with
+            budget "label", which is a budget for I(Z;C).
         loss: task loss, one of plain, adjusted, reweighed.
         critic: an estimator by name, or "auto".
         critic_steps: critic steps per encoder step, K.
@@ -53,12 +53,15 @@ class MIOptions:
     def __post_init__(self):
         if self.strength is not None and self.budget is not None:
             raise InfoshedError("give `strength` or `budget`, not both")
-        if self.strength is not None:
+        if self.budget is None:
+            object.__setattr__(self, "strength", 1.0 if self.strength is None else self.strength)
             check_number("strength", self.strength, 0)
         if self.budget == "label" and self.conditional:
             raise InfoshedError(
                 'budget "label" is I(Y;C), a budget for I(Z;C); with I(Z;C|Y) give nats or "5%"'
             )
+        if self.conditional is None:
+            object.__setattr__(self, "conditional", self.budget != "label")
         check_choice("loss", self.loss, LOSSES)
         check_number("critic_batch", self.critic_batch, 2, integer=True)
 
@@ -78,18 +81,16 @@ class MI(Plain):
         self.loss = options.loss
         y, c = setting.data.train.y, setting.data.train.c
         attribute = setting.data.attribute
-        if options.budget is None:
-            pressure = FixedStrength(1.0 if options.strength is None else options.strength)
+        if options.strength is not None:
+            pressure = FixedStrength(options.strength)
         else:
+            assert options.budget is not None
             pressure = Budget(budget_nats(options.budget, attribute, y, c))
-        conditional = options.conditional
-        if conditional is None:
-            conditional = options.budget != "label"
         self.penalty = MutualInformationPenalty(
             setting.model.dim,
             attribute,
             c,
-            y if conditional else None,
+            y if options.conditional else None,
             pressure=pressure,
             critic=options.critic,
             lr=options.critic_lr,

@@ -94,6 +94,7 @@ def _run_content(run: Run, points: Split, samples: Split) -> RunContent:
         embedding_y=points.y.numpy(),
         embedding_c=_colors(points),
         predictions=logits_of(run.model, samples).argmax(1).numpy(),
+        information="I(Z;C|Y)" if run.config.options.get("conditional") else "I(Z;C)",
     )
 
 

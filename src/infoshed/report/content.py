@@ -50,6 +50,7 @@ class RunContent:
     embedding_y: (n,) integer class of each point.
     embedding_c: (n,) integer attribute value, or (n, 3) RGB in [0, 1] for a colour.
     predictions: (k,) predicted class of the report's sample images.
+    information: what the metric "mi" estimates: "I(Z;C)", or "I(Z;C|Y)".
 
     Raises ValueError for values outside their range and arrays of another shape.
     """
@@ -64,6 +65,7 @@ class RunContent:
     embedding_y: np.ndarray | None = None
     embedding_c: np.ndarray | None = None
     predictions: np.ndarray | None = None
+    information: str = "I(Z;C)"
 
     def __post_init__(self) -> None:
         who = f"of run {self.method!r}, seed {self.seed}"

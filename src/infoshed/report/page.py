@@ -26,7 +26,7 @@ MAX_TABLE_ROWS = 50
 _CURVES = {
     "task_loss": ("Task loss", "nats", "Cross-entropy of the class on training batches."),
     "mi": (
-        "Estimated I(Z;C)",
+        "Estimated information",
         "nats",
         "What the critic finds in z about the {attribute}: a lower bound, see the caution below.",
     ),
@@ -363,7 +363,13 @@ def _curve_charts(content: ReportContent) -> list[Chart]:
             continue
         references = {}
         if key == "mi":
-            known = {"H(C)": content.attribute_entropy, "I(Y;C)": content.label_information}
+            kinds = {
+                run.information for runs in methods.values() for run in runs if run.method in lines
+            }
+            title = f"Estimated {' and '.join(sorted(kinds))}"
+            known = {"H(C)": content.attribute_entropy}
+            if "I(Z;C)" in kinds:  # given y, the label's own information is no yardstick
+                known["I(Y;C)"] = content.label_information
             references = {
                 f"{name} = {value:.2f}": value for name, value in known.items() if value is not None
             }
