@@ -233,7 +233,7 @@ def make_config(
     seed: int,
     options: dict[str, Any],
     encoder: str | nn.Module | None = None,
-    **given: int | float | None,
+    **given: Any,
 ) -> Config:
     """The configuration of a run: what was given, else the method's, else the recipe's.
 
@@ -244,7 +244,7 @@ def make_config(
     options = asdict(method_options(method, options))
     recipe = asdict(data.recipe)
     recipe_encoder = recipe.pop("encoder")
-    values = {"average": AVERAGE} | recipe | METHODS[method].defaults
+    values: dict[str, Any] = {"average": AVERAGE} | recipe | METHODS[method].defaults
     values |= {k: v for k, v in given.items() if v is not None}
     check_number("seed", seed, 0, integer=True)
     for name in ("epochs", "batch_size", "dim"):
