@@ -17,7 +17,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt \
-		hypothesis pyright pytest ruff -e '.[report,download]'
+		-e '.[report,download,dev]'
 	@touch $(STAMP)
 
 demo: $(STAMP)  ## train a plain and a debiased classifier on bundled digits, write a report page

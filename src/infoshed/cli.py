@@ -25,9 +25,10 @@ from infoshed import (
     load_run,
 )
 from infoshed.demo import run_demo
+from infoshed.io import read_json
 from infoshed.report.collect import NO_REPORT, has_report_extra, write_report
+from infoshed.run import Config
 from infoshed.tables import catalogue, results_table, run_table
-from infoshed.train import AVERAGE
 
 app = App(
     name="infoshed",
@@ -42,6 +43,7 @@ DATA = Group("Data")
 TRAINING = Group("Training")
 METHOD = Group("Method (see `infoshed list`)")
 OUTPUT = Group("Output")
+DATA_KEYS = ("sigma2", "data_dir")
 Json = Annotated[bool, Parameter(name="--json", negative="", group=OUTPUT)]
 
 
@@ -64,7 +66,7 @@ class TrainFlags:
     lr: Annotated[float | None, Parameter(group=TRAINING)] = None
     "Adam's learning rate; unless given, the data set's recipe."
     average: Annotated[float | None, Parameter(group=TRAINING)] = None
-    f"Decay of the averaged weights that are kept ({AVERAGE}); 0 keeps the last weights."
+    "Decay of the averaged weights that are kept (0.995); 0 keeps the last weights."
     encoder: Annotated[str | None, Parameter(group=TRAINING)] = None
     "conv, conv-small or mlp; unless given, the data set's recipe."
 
@@ -146,24 +148,23 @@ def train(
     out
         Run folder to write; unless given, a new one under runs/.
     resume
-        Continue the run in `--out` from its last finished epoch.
+        Continue the run in `--out` from its last finished epoch, with the settings it was
+        started with: `infoshed train --out RUN --resume`.
     as_json
         Print one JSON document instead of tables.
     """
-    settings = read_config(config) | {
-        k: v for k, v in asdict(flags or TrainFlags()).items() if v is not None
-    }
-    dataset = dataset or settings.pop("dataset", None)
-    settings.pop("dataset", None)
-    if dataset is None:
-        raise InfoshedError(f"which data set? infoshed train NAME; one of {', '.join(DATASETS)}")
-    seed = settings.pop("seed", 0)
-    params = {k: settings.pop(k) for k in ("sigma2", "data_dir") if k in settings}
-    data = load(dataset, seed=seed, **params)
-    method = settings.pop("method", "mi")
     if resume and out is None:
         raise InfoshedError("--resume needs --out, the folder of the run to continue")
-    folder = out or new_folder(f"{dataset}-{method}-seed{seed}")
+    settings = saved_settings(out) if resume and out else {}
+    settings |= read_config(config)
+    settings |= {k: v for k, v in asdict(flags or TrainFlags()).items() if v is not None}
+    settings |= {"dataset": dataset} if dataset else {}
+    name, seed = settings.pop("dataset", None), settings.pop("seed", 0)
+    if name is None:
+        raise InfoshedError(f"which data set? infoshed train NAME; one of {', '.join(DATASETS)}")
+    data = load(name, seed=seed, **{k: settings.pop(k) for k in DATA_KEYS if k in settings})
+    method = settings.pop("method", "mi")
+    folder = out or new_folder(f"{name}-{method}-seed{seed}")
     run = fit(data, method, seed=seed, out=folder, resume=resume, **settings)
     report = None
     if has_report_extra():
@@ -196,13 +197,21 @@ def list_(*, as_json: Json = False) -> None:
 
 
 @app.command
-def show(run: Path, /, *, as_json: Json = False) -> None:
-    """What a run folder holds: its figures as a table, and where its report is.
+def show(
+    run: Path,
+    /,
+    *,
+    data_dir: Annotated[str | None, Parameter(group=DATA)] = None,
+    as_json: Json = False,
+) -> None:
+    """What a run folder holds: its figures as a table, and its report page.
 
     Parameters
     ----------
     run
-        The folder that `infoshed train` wrote.
+        The folder that `infoshed train` or `Run.save` wrote. A report page is made if it lacks one.
+    data_dir
+        Folder that holds the data set's files, for making the report page.
     as_json
         Print one JSON document instead of a table.
     """
@@ -211,8 +220,12 @@ def show(run: Path, /, *, as_json: Json = False) -> None:
         print_json(loaded.summary() | {"metrics": loaded.metrics})
         return
     print(run_table(loaded))
-    report = run / "report.html"
-    print(f"\nreport: {report}" if report.is_file() else "\n(no report page in this folder)")
+    page = run / "report.html"
+    if not page.is_file() and loaded.config.dataset in DATASETS and has_report_extra():
+        place = {"data_dir": data_dir} if data_dir else {}
+        data = load(loaded.config.dataset, **loaded.config.params, **place)
+        write_report([loaded], data, page, command_of(loaded))
+    print(f"\nreport: {page}" if page.is_file() else f"\n{NO_REPORT}")
 
 
 def print_json(value: Any) -> None:
@@ -235,6 +248,14 @@ def read_config(path: Path | None) -> dict[str, Any]:
             f"{path} has the unknown key `{strange[0]}`; known: {', '.join(sorted(known))}"
         )
     return settings
+
+
+def saved_settings(folder: Path) -> dict[str, Any]:
+    """The settings that the run in `folder` was started with, by the names of `TrainFlags`."""
+    config = Config.from_dict(read_json(folder / "config.json"))
+    settings = {f.name: getattr(config, f.name, None) for f in fields(TrainFlags)}
+    settings |= {"dataset": config.dataset, **config.params, **config.options}
+    return {k: v for k, v in settings.items() if v is not None}
 
 
 def command_of(run: Run) -> str:

@@ -32,8 +32,12 @@ def as_input(x: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Split:
-    """One part of a data set: x (n, ...), y (n,) int64, c (n, columns) codes; and rgb (n, 3) uint8
-    where c is a colour, for figures."""
+    """One part of a data set: inputs x (n, ...), classes y (n,), codes c (n, columns) from
+    `Attribute.encode`; and rgb (n, 3) uint8 where c is a colour, for figures.
+
+    numpy arrays become tensors, whole numbers in y int64. Raises `InfoshedError` for shapes that
+    do not fit.
+    """
 
     x: Tensor
     y: Tensor
@@ -41,11 +45,17 @@ class Split:
     rgb: Tensor | None = None
 
     def __post_init__(self):
-        check_same_length(x=self.x, y=self.y, c=self.c)
-        if self.y.ndim != 1 or self.y.dtype != torch.int64:
+        for name in ("x", "y", "c"):
+            object.__setattr__(self, name, torch.as_tensor(getattr(self, name)))
+        if self.y.ndim != 1 or self.y.is_floating_point():
             raise InfoshedError(
-                f"`y` must be int64 classes of shape (n,), got {self.y.dtype} {tuple(self.y.shape)}"
+                "`y` must be classes 0, 1, ... of shape (n,), "
+                f"got {self.y.dtype} of shape {tuple(self.y.shape)}"
             )
+        object.__setattr__(self, "y", self.y.long())
+        check_same_length(x=self.x, y=self.y, c=self.c)
+        if not len(self.y):
+            raise InfoshedError("a split needs at least one row")
         if self.c.ndim != 2:
             raise InfoshedError(
                 f"`c` must be codes of shape (n, columns), got {tuple(self.c.shape)}"
@@ -103,10 +113,20 @@ class DataSet:
     shows_images: bool = False
 
     def __post_init__(self):
-        top = int(self.train.y.max())
-        if int(self.train.y.min()) < 0 or top >= len(self.classes):
-            raise InfoshedError(
-                f"data set '{self.name}': y must lie in 0..{len(self.classes) - 1}, found {top}"
-            )
+        splits = {"train": self.train, "validation": self.validation, **self.tests}
+        for name, split in splits.items():
+            low, high = int(split.y.min()), int(split.y.max())
+            if low < 0 or high >= len(self.classes):
+                raise InfoshedError(
+                    f"data set '{self.name}', {name}: y must lie in 0..{len(self.classes) - 1} "
+                    f"(there are {len(self.classes)} classes), found {low}..{high}"
+                )
+            for part in ("x", "c"):
+                got, want = getattr(split, part).shape[1:], getattr(self.train, part).shape[1:]
+                if got != want:
+                    raise InfoshedError(
+                        f"data set '{self.name}', {name}: rows of `{part}` have shape "
+                        f"{tuple(got)}, in the training data {tuple(want)}"
+                    )
         if len(self.train.y.unique()) < 2:
             raise InfoshedError(f"data set '{self.name}': y has one class only; nothing to predict")
