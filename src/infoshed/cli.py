@@ -85,7 +85,7 @@ class TrainFlags:
     critic_steps: Annotated[int | None, Parameter(group=METHOD)] = None
     "Critic steps per encoder step, K."
     critic_batch: Annotated[int | None, Parameter(group=METHOD)] = None
-    "Rows of each critic step."
+    "Rows of each critic step; as --batch-size unless given."
     critic_lr: Annotated[float | None, Parameter(group=METHOD)] = None
     "Learning rate of the critic."
 

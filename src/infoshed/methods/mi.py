@@ -37,7 +37,7 @@ class MIOptions:
         loss: task loss, one of plain, adjusted, reweighed.
         critic: an estimator by name, or "auto".
         critic_steps: critic steps per encoder step, K.
-        critic_batch: rows of each critic step.
+        critic_batch: rows of each critic step; as the batch size unless given.
         critic_lr: learning rate of the critic.
     """
 
@@ -47,7 +47,7 @@ class MIOptions:
     loss: str = "adjusted"
     critic: str = "auto"
     critic_steps: int = 2
-    critic_batch: int = 128
+    critic_batch: int | None = None
     critic_lr: float = 1e-3
 
     def __post_init__(self):
@@ -63,7 +63,8 @@ class MIOptions:
         if self.conditional is None:
             object.__setattr__(self, "conditional", self.budget != "label")
         check_choice("loss", self.loss, LOSSES)
-        check_number("critic_batch", self.critic_batch, 2, integer=True)
+        if self.critic_batch is not None:
+            check_number("critic_batch", self.critic_batch, 2, integer=True)
 
 
 class MI(Plain):
@@ -101,7 +102,8 @@ class MI(Plain):
     def extra_loss(self, task_loss: Tensor, z: Tensor, batch: Batch, fresh: Fresh) -> Tensor | None:
         if self.penalty is None:
             return None
-        pool = fresh(self.options.critic_steps * self.options.critic_batch)
+        rows = self.options.critic_batch or self.setting.batch_size
+        pool = fresh(self.options.critic_steps * rows)
         with no_grad():
             features = self.model.encoder(pool.x)
         self.penalty.update(features, pool.c, pool.y)
