@@ -74,7 +74,8 @@ class Categorical(Attribute):
     kind: ClassVar[str] = "categorical"
 
     def __post_init__(self):
-        object.__setattr__(self, "levels", tuple(self.levels))
+        levels = (v.item() if isinstance(v, np.generic) else v for v in self.levels)
+        object.__setattr__(self, "levels", tuple(levels))
         object.__setattr__(self, "probabilities", tuple(float(p) for p in self.probabilities))
         if len(set(self.levels)) != len(self.levels):
             raise InfoshedError(f"attribute '{self.name}' has repeated levels: {self.levels}")

@@ -69,6 +69,10 @@ def as_array(name: str, values: Any) -> np.ndarray:
     if isinstance(values, Tensor):
         values = values.detach().cpu().numpy()
     try:
-        return np.asarray(values)
+        array = np.asarray(values)
+        if array.dtype.kind in "US" and not isinstance(values, np.ndarray):
+            # Text beside NaN or None must not become the text "nan" or "None".
+            array = np.asarray(values, dtype=object)
+        return array
     except ValueError as error:
         raise InfoshedError(f"`{name}` must be a rectangular array: {error}") from None

@@ -9,7 +9,7 @@ import sys
 import tomllib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_type_hints
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
@@ -32,6 +32,7 @@ from infoshed.tables import catalogue, results_table, run_table
 
 app = App(
     name="infoshed",
+    suppress_keyboard_interrupt=False,
     version=__version__,
     help="Train representations that keep the label and shed a bias attribute, by estimating "
     "their mutual information while training and backpropagating it.\n\n"
@@ -74,7 +75,7 @@ class TrainFlags:
     "mi (the default), plain (the baseline), mi-published, adjust, reweigh."
     strength: Annotated[float | None, Parameter(group=METHOD)] = None
     "Pressure on the information: the paper's lambda. 0 is plain training."
-    budget: Annotated[str | None, Parameter(group=METHOD)] = None
+    budget: Annotated[str | float | None, Parameter(group=METHOD)] = None
     'Hold the information at a level instead: nats ("0.05"), a share of H(C) ("5%"), or "label".'
     conditional: Annotated[bool | None, Parameter(group=METHOD)] = None
     "Penalise I(Z;C|Y) rather than I(Z;C)."
@@ -247,6 +248,13 @@ def read_config(path: Path | None) -> dict[str, Any]:
         raise InfoshedError(
             f"{path} has the unknown key `{strange[0]}`; known: {', '.join(sorted(known))}"
         )
+    kinds = get_type_hints(TrainFlags) | {"dataset": str}
+    for key, value in settings.items():
+        allowed = [k for k in get_args(kinds[key]) if k is not type(None)] or [kinds[key]]
+        whole = type(value) is int and float in allowed
+        if type(value) not in allowed and not whole:
+            names = " or ".join(k.__name__ for k in allowed)
+            raise InfoshedError(f"{path}: `{key}` must be {names}, got {value!r}")
     return settings
 
 

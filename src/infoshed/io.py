@@ -74,13 +74,18 @@ def load_state(path: str | Path) -> Any:
 def _strip(value: Any, path: str, tensors: dict[str, torch.Tensor]) -> Any:
     """`value` with its tensors replaced by references into `tensors`."""
     if isinstance(value, torch.Tensor):
-        tensors[path] = value
-        return {"tensor": path}
+        # Keys may hold slashes, 0 and "0" look alike, and one name is taken by the format.
+        name = path
+        while name in tensors or name == "__metadata__":
+            name += "#"
+        tensors[name] = value
+        return {"tensor": name}
+    below = f"{path}/" if path else ""
     if isinstance(value, dict):
         # Pairs, because optimiser state has integer keys and JSON would turn them into text.
-        return {"dict": [[k, _strip(v, f"{path}/{k}", tensors)] for k, v in value.items()]}
+        return {"dict": [[k, _strip(v, f"{below}{k}", tensors)] for k, v in value.items()]}
     if isinstance(value, list | tuple):
-        return {"list": [_strip(v, f"{path}/{i}", tensors) for i, v in enumerate(value)]}
+        return {"list": [_strip(v, f"{below}{i}", tensors) for i, v in enumerate(value)]}
     if value is None or isinstance(value, bool | int | float | str):
         return {"value": value}
     raise TypeError(f"cannot save {type(value).__name__} at {path or 'the top'}")

@@ -27,6 +27,7 @@ from torch import Tensor
 from infoshed.attributes import Attribute
 from infoshed.checks import check_number, check_same_length
 from infoshed.estimators import build_estimator
+from infoshed.optim import adam, restore
 from infoshed.pressure import Pressure
 from infoshed.seeds import seeded, torch_generator
 
@@ -67,8 +68,7 @@ class MutualInformationPenalty:
         self.steps = steps
         self.conditional = y is not None
         self.generator = torch_generator(seed, "critic")
-        # fused: the critic is small, and one kernel for all its tensors halves the cost of a step
-        self.optimizer = torch.optim.Adam(self.estimator.parameters(), lr, fused=True)
+        self.optimizer = adam(self.estimator.parameters(), lr)
 
     def update(self, z: Tensor, c: Tensor, y: Tensor | None = None) -> None:
         """Fit the critic on fresh features, in `steps` equal batches.
@@ -118,7 +118,7 @@ class MutualInformationPenalty:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a saved state."""
         self.estimator.load_state_dict(state["estimator"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        restore(self.optimizer, state["optimizer"])
         self.pressure.load_state_dict(state["pressure"])
         self.generator.set_state(state["generator"])
 

@@ -62,6 +62,8 @@ class Config:
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> "Config":
         """Read back `to_dict`. Raises `InfoshedError` for another version or missing entries."""
+        if not isinstance(state, dict):
+            raise InfoshedError("config.json is not a run's configuration")
         state = dict(state)
         version = state.pop("format", None)
         if version != FORMAT:
@@ -182,6 +184,8 @@ def load_run(folder: str | Path, encoder: nn.Module | None = None) -> Run:
     except RuntimeError as error:
         raise InfoshedError(f"the weights in {folder} do not fit the model: {error}") from None
     record = read_json(folder / "results.json")
+    if not isinstance(record, dict) or not {"results", "seconds"} <= set(record):
+        raise InfoshedError(f"{folder / 'results.json'} lacks the results of a run")
     return Run(model, config, read_metrics(folder), record["results"], record["seconds"])
 
 

@@ -89,6 +89,7 @@ def fit(
         except KeyboardInterrupt:
             if folder is not None:
                 training.load_state_dict(load_state(folder / "checkpoint.safetensors"))
+                rows = rows[: training.epoch]
                 Run(training.averaged, config, rows, {}, rows[-1]["seconds"] if rows else 0.0).save(
                     folder
                 )
@@ -249,14 +250,16 @@ def make_config(
     check_number("seed", seed, 0, integer=True)
     for name in ("epochs", "batch_size", "dim"):
         check_number(name, values[name], 2 if name == "batch_size" else 1, integer=True)
+        values[name] = int(values[name])
     check_number("lr", values["lr"], 1e-8, 10)
     check_number("average", values["average"], 0, 0.99999)
+    values |= {"lr": float(values["lr"]), "average": float(values["average"])}
     return Config(
         dataset=data.name,
         params=data.params,
         method=method,
         options=options,
-        seed=seed,
+        seed=int(seed),
         encoder="custom" if isinstance(encoder, nn.Module) else encoder or recipe_encoder,
         shape=tuple(data.train.x.shape[1:]),
         classes=data.classes,

@@ -4,6 +4,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from infoshed.checks import InfoshedError, check_choice
 from infoshed.data.colored_mnist import colored_mnist
 from infoshed.data.digits import digits
@@ -27,4 +29,5 @@ def load(name: str, **params: Any) -> DataSet:
         raise InfoshedError(
             f"data set '{name}' takes no parameter `{strange[0]}`; it takes {', '.join(known)}"
         )
-    return DATASETS[name](**params)
+    plain = {k: v.item() if isinstance(v, np.generic) else v for k, v in params.items()}
+    return DATASETS[name](**plain)

@@ -7,7 +7,9 @@ pickle, and is made anew when it cannot be read.
 import hashlib
 import json
 import os
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,18 @@ from typing import Any
 import numpy as np
 
 from infoshed.io import atomic_path
+
+# What numpy and zipfile raise on absent and damaged files.
+UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    EOFError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+)
 
 
 def cache_dir() -> Path:
@@ -36,9 +50,10 @@ def cached(
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
     path = cache_dir() / f"{name}-{digest}.npz"
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here: numpy leaves its own handle open when the file is broken.
+        with open(path, "rb") as handle, np.load(handle, allow_pickle=False) as file:
             return {k: file[k] for k in file.files}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except UNREADABLE:
         arrays = make()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

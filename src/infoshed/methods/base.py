@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -98,8 +97,3 @@ LOSSES: dict[str, Callable[[Tensor, Batch, LabelPrior], Tensor]] = {
     "reweighed": reweighed_loss,
     "adjusted": adjusted_loss,
 }
-
-
-def adam(parameters: Any, lr: float) -> torch.optim.Adam:
-    """The optimiser of every method here: Adam, one fused kernel for all tensors."""
-    return torch.optim.Adam(parameters, lr, fused=True)

@@ -21,7 +21,8 @@ from torch import Tensor
 
 from infoshed.checks import check_finite, check_number
 from infoshed.estimators import build_estimator
-from infoshed.methods.base import Fresh, Method, Setting, accuracy, adam, plain_loss
+from infoshed.methods.base import Fresh, Method, Setting, accuracy, plain_loss
+from infoshed.optim import adam, like, restore
 from infoshed.penalty import balance
 from infoshed.seeds import seeded, torch_generator
 from infoshed.types import Batch
@@ -108,7 +109,7 @@ class MIPublished(Method):
     def apply(self, name: str, parameters: Any, gradients: Any) -> None:
         """One step of the optimiser called `name` with the given gradients."""
         for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
+            parameter.grad = like(parameter, gradient)
         self.optimizers[name].step()
 
     def state_dict(self) -> dict[str, Any]:
@@ -122,4 +123,4 @@ class MIPublished(Method):
         self.estimator.load_state_dict(state["estimator"])
         self.generator.set_state(state["generator"])
         for name, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(state[name])
+            restore(optimizer, state[name])

@@ -8,7 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from infoshed.methods.base import LOSSES, Fresh, Method, Setting, accuracy, adam
+from infoshed.methods.base import LOSSES, Fresh, Method, Setting, accuracy
+from infoshed.optim import adam, restore
 from infoshed.types import Batch
 
 
@@ -41,7 +42,7 @@ class Plain(Method):
         return {"optimizer": self.optimizer.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.optimizer.load_state_dict(state["optimizer"])
+        restore(self.optimizer, state["optimizer"])
 
 
 class Reweigh(Plain):

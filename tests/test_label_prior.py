@@ -1,0 +1,114 @@
+"""p(y|c) against the table it is fitted on and against analytic posteriors."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import norm
+
+from infoshed import Attribute, infer_attribute
+from infoshed.label_prior import WEIGHT_CAP, LabelPrior
+
+
+def sample(
+    joint: np.ndarray, n: int, seed: int = 0
+) -> tuple[torch.Tensor, torch.Tensor, Attribute]:
+    """y and c from a joint table (classes, values)."""
+    cells = np.random.default_rng(seed).choice(joint.size, n, p=joint.ravel() / joint.sum())
+    y, c = np.unravel_index(cells, joint.shape)
+    attribute = infer_attribute(c)
+    return torch.from_numpy(y), attribute.encode(c), attribute
+
+
+def counts_of(y: torch.Tensor, c: torch.Tensor, weights: torch.Tensor | None = None) -> np.ndarray:
+    table = np.zeros((int(y.max()) + 1, int(c.max()) + 1))
+    np.add.at(table, (y.numpy(), c[:, 0].numpy()), 1 if weights is None else weights.numpy())
+    return table
+
+
+JOINTS = {
+    "three classes, four values": np.array([[8, 2, 3, 1], [1, 9, 2, 2], [2, 3, 4, 7]]),
+    "two classes, four values": np.array([[8, 2, 3, 1], [1, 9, 2, 2]]),
+    "two classes, two values": np.array([[8, 2], [3, 4]]),
+    "three classes, two values": np.array([[8, 2], [3, 4], [1, 5]]),
+}
+
+
+@pytest.mark.parametrize("joint", JOINTS.values(), ids=JOINTS.keys())
+def test_the_ratio_is_that_of_the_table(joint: np.ndarray):
+    y, c, attribute = sample(joint, 40_000)
+    p = counts_of(y, c) / len(y)
+    expected = np.log(p / p.sum(1, keepdims=True) / p.sum(0))  # log p(y|c) / p(y)
+    values = torch.arange(joint.shape[1])[:, None]
+    ratio = LabelPrior(y, c, attribute, len(joint)).log_ratio(values)
+    np.testing.assert_allclose(ratio, expected.T, atol=0.02)
+
+
+@pytest.mark.parametrize("joint", JOINTS.values(), ids=JOINTS.keys())
+def test_under_the_weights_label_and_attribute_are_independent(joint: np.ndarray):
+    y, c, attribute = sample(joint, 40_000)
+    weights = LabelPrior(y, c, attribute, len(joint)).weights(y, c)
+    assert float(weights.max()) < WEIGHT_CAP
+    table = counts_of(y, c, weights)
+    table /= table.sum()
+    np.testing.assert_allclose(table, np.outer(table.sum(1), table.sum(0)), atol=1e-3)
+    unweighted = counts_of(y, c) / len(y)
+    np.testing.assert_allclose(table.sum(1), unweighted.sum(1), atol=2e-3)
+    np.testing.assert_allclose(table.sum(0), unweighted.sum(0), atol=2e-3)
+    assert np.abs(unweighted - np.outer(unweighted.sum(1), unweighted.sum(0))).max() > 0.02
+
+
+def test_accuracy_is_that_of_the_most_frequent_class_of_each_value():
+    joint = JOINTS["three classes, four values"]
+    y, c, attribute = sample(joint, 40_000)
+    table = counts_of(y, c)
+    expected = table.max(0).sum() / table.sum()
+    assert LabelPrior(y, c, attribute, 3).accuracy(y, c) == pytest.approx(expected, abs=1e-6)
+
+
+def test_weights_are_capped():
+    y, c, attribute = sample(np.array([[997, 3], [3, 997]]), 40_000)
+    weights = LabelPrior(y, c, attribute, 2).weights(y, c)
+    assert float(weights.max()) == WEIGHT_CAP
+    assert float(weights.min()) == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_class_that_never_occurs_is_never_predicted():
+    y, c, attribute = sample(JOINTS["three classes, four values"], 5000)
+    y = torch.where(y == 2, 3, y)  # of four classes, class 2 has no rows
+    prior = LabelPrior(y, c, attribute, 4)
+    ratio = prior.log_ratio(c)
+    assert ratio.shape == (5000, 4)
+    assert torch.isfinite(ratio).all()
+    assert torch.isfinite(prior.weights(torch.full_like(y, 2), c)).all()
+    posterior = (ratio + prior.log_marginal).exp()
+    assert float(posterior[:, 2].max()) < 1e-6
+    torch.testing.assert_close(posterior.sum(1), torch.ones(5000))
+
+
+def test_several_categoricals_that_act_apart_are_combined_by_bayes():
+    # Given y, the two parts are independent, so the log ratio is a sum over parts.
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 60_000)
+    c = np.stack([np.where(rng.random(len(y)) < p, y, 1 - y) for p in (0.7, 0.6)], 1)
+    attribute = infer_attribute(c)
+    prior = LabelPrior(torch.from_numpy(y), attribute.encode(c), attribute, 2)
+    likelihood = (
+        np.array([[0.7, 0.3], [0.3, 0.7]])[:, :, None] * np.array([[0.6, 0.4], [0.4, 0.6]])[:, None]
+    )
+    expected = np.log(likelihood / likelihood.mean(0))  # (y, c0, c1)
+    codes = torch.cartesian_prod(torch.arange(2), torch.arange(2))
+    np.testing.assert_allclose(prior.log_ratio(codes), expected.reshape(2, 4).T, atol=0.04)
+
+
+@pytest.mark.parametrize("deviations", [(1.0, 1.0), (0.7, 1.4)])
+def test_continuous_attributes_get_the_gaussian_posterior(deviations: tuple[float, float]):
+    rng = np.random.default_rng(0)
+    y = (rng.random(40_000) < 0.3).astype(int)
+    means = np.array([-0.5, 0.8])
+    c = rng.normal(means[y], np.array(deviations)[y])
+    attribute = infer_attribute(c)
+    prior = LabelPrior(torch.from_numpy(y), attribute.encode(c), attribute, 2)
+    points = np.linspace(-2, 2.5, 10)
+    density = np.stack([norm.pdf(points, m, s) for m, s in zip(means, deviations, strict=True)], 1)
+    expected = np.log(density / (density @ [0.7, 0.3])[:, None])
+    np.testing.assert_allclose(prior.log_ratio(attribute.encode(points)), expected, atol=0.12)
