@@ -44,6 +44,7 @@ DATA = Group("Data")
 TRAINING = Group("Training")
 METHOD = Group("Method (see `infoshed list`)")
 OUTPUT = Group("Output")
+KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 DATA_KEYS = ("sigma2", "data_dir")
 Json = Annotated[bool, Parameter(name="--json", negative="", group=OUTPUT)]
 
@@ -253,7 +254,7 @@ def read_config(path: Path | None) -> dict[str, Any]:
         allowed = [k for k in get_args(kinds[key]) if k is not type(None)] or [kinds[key]]
         whole = type(value) is int and float in allowed
         if type(value) not in allowed and not whole:
-            names = " or ".join(k.__name__ for k in allowed)
+            names = " or ".join(KINDS[k] for k in allowed)
             raise InfoshedError(f"{path}: `{key}` must be {names}, got {value!r}")
     return settings
 

@@ -92,18 +92,20 @@ class MIPublished(Method):
         logits = self.model.head(z)
         task_loss = plain_loss(logits, batch, self.setting.prior)
         metrics = {"task_loss": task_loss.detach(), "accuracy": accuracy(logits, batch.y)}
-        task = torch.autograd.grad(
-            task_loss, [*self.encoder_parameters, *self.head_parameters], retain_graph=True
-        )
+        # materialize: a parameter that a user's encoder does not use has gradient 0
+        parameters = [*self.encoder_parameters, *self.head_parameters]
+        task = torch.autograd.grad(task_loss, parameters, retain_graph=True, materialize_grads=True)
         if self.options.strength:
             estimate = self.estimator(z, batch.c, generator=self.generator)
             check_finite("the estimate of I(Z;C)", estimate, "lower `lr`, or use method mi")
-            information = torch.autograd.grad(estimate, self.encoder_parameters)
+            information = torch.autograd.grad(
+                estimate, self.encoder_parameters, materialize_grads=True
+            )
             self.apply(
                 "mi", self.encoder_parameters, map(balance, information, task[: len(information)])
             )
             metrics |= {"mi": estimate.detach(), "strength": torch.tensor(self.options.strength)}
-        self.apply("task", [*self.encoder_parameters, *self.head_parameters], task)
+        self.apply("task", parameters, task)
         return metrics
 
     def apply(self, name: str, parameters: Any, gradients: Any) -> None:
