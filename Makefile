@@ -2,40 +2,45 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
+USE := $(VENV)/.use
+DEV := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format pictures clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
-setup: $(STAMP)  ## make the virtual environment in .venv
+setup: $(DEV)  ## make the virtual environment in .venv, with the tools for development
 
-$(STAMP): pyproject.toml constraints.txt
+$(USE): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "infoshed needs Python 3.11 or newer; make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt \
-		-e '.[report,download,dev]'
-	@touch $(STAMP)
+	$(PIP) torch
+	$(PIP) -e '.[report,download]'
+	@touch $(USE)
 
-demo: $(STAMP)  ## train a plain and a debiased classifier on bundled digits, write a report page
+$(DEV): $(USE)
+	$(PIP) -e '.[dev]'
+	@touch $(DEV)
+
+demo: $(USE)  ## train a plain and a debiased classifier on bundled digits, write a report page
 	$(BIN)/infoshed demo
 
-test: $(STAMP)  ## run the test suite
+test: $(DEV)  ## run the test suite
 	OMP_NUM_THREADS=1 $(BIN)/pytest
 
-lint: $(STAMP)  ## ruff and pyright
+lint: $(DEV)  ## ruff and pyright
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
-format: $(STAMP)  ## let ruff put the code in shape
+format: $(DEV)  ## let ruff put the code in shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-pictures: $(STAMP)  ## make the README's pictures (from runs/demo)
+pictures: $(USE)  ## make the README's pictures (from runs/demo)
 	$(BIN)/python docs/pictures.py
 
 clean:  ## remove the environment, caches and runs
