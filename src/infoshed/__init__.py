@@ -5,8 +5,6 @@ z = g(x) that predicts y and tells little about c, by estimating the mutual info
 with a critic while training and backpropagating it (arXiv 2003.06430).
 """
 
-__version__ = "0.1.0"
-
 from infoshed.attributes import (
     Attribute,
     Binary,
@@ -24,8 +22,10 @@ from infoshed.pressure import Budget, FixedStrength
 from infoshed.run import Run, load_run
 from infoshed.train import fit
 from infoshed.types import Batch, DataSet, Recipe, Split
+from infoshed.version import __version__
 
 __all__ = [
+    "__version__",
     "Attribute",
     "Batch",
     "Binary",

@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-import infoshed
 from infoshed.attributes import Attribute, attribute_from_dict
 from infoshed.checks import InfoshedError
 from infoshed.io import load_state, read_json, save_state, write_json, write_text
 from infoshed.nn import Model, build_model
 from infoshed.types import as_input
+from infoshed.version import __version__
 
 FORMAT = 1
 
@@ -80,7 +80,7 @@ class Config:
 def versions() -> dict[str, str]:
     """Versions of what the numbers depend on."""
     return {
-        "infoshed": infoshed.__version__,
+        "infoshed": __version__,
         "torch": torch.__version__,
         "numpy": np.__version__,
         "python": platform.python_version(),

@@ -38,7 +38,8 @@ _CURVES = {
     "val_accuracy_weighted": (
         "Validation accuracy, weighted",
         "share",
-        "The same held-out data, weighted so that the {attribute} no longer tells the class.",
+        "The same held-out data, weighted so that the {attribute} no longer tells the class. Pairs "
+        "of class and {attribute} that never occur there are not judged: it can be far too kind.",
     ),
 }
 
