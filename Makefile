@@ -34,7 +34,7 @@ test: $(DEV)  ## run the test suite
 lint: $(DEV)  ## ruff and pyright
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 format: $(DEV)  ## let ruff put the code in shape
 	$(BIN)/ruff check --fix .
