@@ -37,7 +37,7 @@ app = App(
     help="Train representations that keep the label and shed a bias attribute, by estimating "
     "their mutual information while training and backpropagating it.\n\n"
     "Start with `infoshed demo`; then `infoshed train digits`, `infoshed list`, "
-    "`infoshed train --help`.",
+    "`infoshed train --help`. With `--debug` an error shows its traceback.",
 )
 
 DATA = Group("Data")
