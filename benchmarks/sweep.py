@@ -4,8 +4,8 @@
     python benchmarks/sweep.py colored-mnist --data-dir ../shared/data/mnist --methods plain mi
 
 A row that is in benchmarks/results/<dataset>.jsonl already (same data set, method, options, seed
-and epochs) is not run again, so a killed sweep continues; `--table` only prints. Nothing is
-chosen by the test figures: all runs keep the library's default settings and the last model.
+and epochs) is not run again, so a killed sweep continues; `--table` only prints. All runs keep
+the library's default settings and the last model.
 """
 
 import argparse
