@@ -55,7 +55,7 @@ def test_the_estimate_is_zero_when_shuffling_within_the_class_changes_nothing():
     estimator.get_submodule("network").register_forward_hook(
         lambda _, inputs, output: seen.append(inputs[0])
     )
-    estimator(z, y[:, None], y, torch.Generator().manual_seed(1))
+    estimator(z, y[:, None], y, generator=torch.Generator().manual_seed(1))
     joint, marginal = seen[0].chunk(2)
     assert torch.equal(joint, marginal)
 

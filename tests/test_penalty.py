@@ -69,7 +69,7 @@ def information_gradient(
     generator = torch.Generator()
     generator.set_state(penalty.generator.get_state())
     leaf = z.detach().requires_grad_()
-    estimate = penalty.estimator(leaf, batch.c, batch.y, generator)
+    estimate = penalty.estimator(leaf, batch.c, batch.y, generator=generator)
     (gradient,) = torch.autograd.grad(estimate, leaf)
     return float(estimate.detach()), gradient.numpy()
 

@@ -81,11 +81,11 @@ class MutualInformationPenalty:
         if self.estimator.standardize is not None:
             self.estimator.standardize.update(z)
         for rows in torch.arange(len(z)).chunk(self.steps):
-            estimate = self.estimator(
-                z[rows], c[rows], None if y is None else y[rows], self.generator
+            loss = self.estimator.loss(
+                z[rows], c[rows], None if y is None else y[rows], generator=self.generator
             )
             self.optimizer.zero_grad()
-            (-estimate).backward()
+            loss.backward()
             self.optimizer.step()
 
     def term(self, task_loss: Tensor, z: Tensor, c: Tensor, y: Tensor | None = None) -> Tensor:
@@ -98,7 +98,7 @@ class MutualInformationPenalty:
         """
         (task_gradient,) = torch.autograd.grad(task_loss, z, retain_graph=True)
         leaf = z.detach().requires_grad_()
-        estimate = self.estimator(leaf, c, y, self.generator)
+        estimate = self.estimator(leaf, c, y, generator=self.generator)
         (gradient,) = torch.autograd.grad(estimate, leaf)
         self.estimate = estimate.detach()
         self.pressure.observe(self.estimate)

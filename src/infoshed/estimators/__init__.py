@@ -22,6 +22,7 @@ def build_estimator(
     c: torch.Tensor,
     y: torch.Tensor | None = None,
     *,
+    weights: torch.Tensor | None = None,
     scaled: bool = True,
 ) -> Estimator:
     """The estimator called `name`; "auto" is class-scoring for discrete c, else shuffled-dv.
@@ -29,6 +30,7 @@ def build_estimator(
     Args:
         dim: columns of z. c: training codes (n, columns).
         y: training classes (n,), given where I(Z;C|Y) is wanted.
+        weights: importance of the training rows (n,), on any scale.
         scaled: standardise z inside the estimator.
 
     Raises `InfoshedError` when the estimator does not take such an attribute.
@@ -42,7 +44,7 @@ def build_estimator(
             f"critic '{name}' does not take {attribute.kind} attributes such as "
             f"'{attribute.name}'; use shuffled-dv"
         )
-    return kind(dim, attribute, c, y, scaled=scaled)
+    return kind(dim, attribute, c, y, weights=weights, scaled=scaled)
 
 
 __all__ = ["ESTIMATORS", "Estimator", "build_estimator"]

@@ -1,8 +1,13 @@
-"""The contract of a trainable estimator of I(Z;C).
+"""The contract of an estimator of I(Z;C).
 
-An estimator owns its critic network and the standardisation of z. Calling it gives a scalar in
-nats that is differentiable in z and in the critic's parameters: ascend it in the parameters to
-tighten the bound, descend it in z to shed information.
+An estimator owns its critic network, where it has one, and the standardisation of z. Calling it
+gives a scalar in nats that is differentiable in z and in the critic's parameters. A critic is
+fitted by descending `loss` in the parameters; information is shed by descending the estimate
+itself in z. For most estimators the loss is minus the estimate; some bounds are fitted by another
+criterion than they are read by.
+
+Samples may carry weights: with w proportional to p(y)p(c)/p(y,c), say, every expectation and the
+estimate are those of the distribution in which y and c are independent.
 """
 
 from abc import ABC, abstractmethod
@@ -25,15 +30,21 @@ class Estimator(nn.Module, ABC):
         attribute: the specification of c.
         c: training codes (n, columns), from which marginals are counted.
         y: training classes (n,); given, the estimator measures I(Z;C|Y) instead of I(Z;C).
+        weights: importance of the training rows (n,), on any scale; equal unless given.
         scaled: standardise z inside (the default); the published method does not.
 
     Class attributes: `summary`, one line for people; `reference`; `bound`, "lower", "upper" or
-    "neither".
+    "neither"; `takes`, the kinds of c out of "discrete", "several" (several discrete) and
+    "continuous"; `unit`, "nats", or what else the number is where it is a dependence measure
+    and no mutual information; `differentiable`, whether the estimate has a gradient in z.
     """
 
     summary: ClassVar[str]
     reference: ClassVar[str]
     bound: ClassVar[str]
+    takes: ClassVar[frozenset[str]]
+    unit: ClassVar[str] = "nats"
+    differentiable: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -42,44 +53,95 @@ class Estimator(nn.Module, ABC):
         c: Tensor,
         y: Tensor | None = None,
         *,
+        weights: Tensor | None = None,
         scaled: bool = True,
     ):
         super().__init__()
+        check_same_length(c=c, y=y, weights=weights)
         self.dim = dim
         self.attribute = attribute
         self.classes = 0 if y is None else int(y.max()) + 1
+        self.ceiling = attribute.entropy if self.unit == "nats" else None
         self.standardize = RunningStandardizer(dim) if scaled else None
 
-    @staticmethod
-    @abstractmethod
-    def handles(attribute: Attribute) -> bool:
+    @classmethod
+    def handles(cls, attribute: Attribute) -> bool:
         """Whether the estimator takes attributes of this kind."""
+        heads = len(attribute.heads)
+        return ("continuous" if not heads else "several" if heads > 1 else "discrete") in cls.takes
 
     @abstractmethod
     def estimate(
-        self, z: Tensor, c: Tensor, y: Tensor | None, generator: torch.Generator | None
+        self,
+        z: Tensor,
+        c: Tensor,
+        y: Tensor | None,
+        weights: Tensor | None,
+        generator: torch.Generator | None,
     ) -> Tensor:
-        """The bound on standardised z (n, dim), codes c (n, columns) and classes y (n,)."""
+        """The estimate on standardised z (n, dim), codes c (n, columns), classes y (n,) and
+        weights (n,) of mean 1."""
+
+    def objective(
+        self,
+        z: Tensor,
+        c: Tensor,
+        y: Tensor | None,
+        weights: Tensor | None,
+        generator: torch.Generator | None,
+    ) -> Tensor:
+        """What the critic ascends; arguments as in `estimate`, which it is unless overridden."""
+        return self.estimate(z, c, y, weights, generator)
 
     def forward(
         self,
         z: Tensor,
         c: Tensor,
         y: Tensor | None = None,
+        *,
+        weights: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """The estimate in nats for a batch, a scalar.
+        """The estimate for a batch, a scalar; in nats and never above H(C) where it is one of
+        mutual information. The gradient passes the ceiling as if it were not there.
 
         Args:
             z: (n, dim), n >= 2. c: codes (n, columns). y: classes (n,), where conditional.
+            weights: importance of the rows (n,), on any scale; equal unless given.
             generator: for estimators that shuffle.
+
+        Raises `InfoshedError` for shapes, types and classes that do not fit.
         """
+        value = self.estimate(*self._prepared(z, c, y, weights), generator)
+        if self.ceiling is None:
+            return value
+        return value + (value.detach().clamp(max=self.ceiling) - value.detach())
+
+    def loss(
+        self,
+        z: Tensor,
+        c: Tensor,
+        y: Tensor | None = None,
+        *,
+        weights: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """What the critic descends, a scalar; arguments as in `forward`."""
+        return -self.objective(*self._prepared(z, c, y, weights), generator)
+
+    def _prepared(
+        self, z: Tensor, c: Tensor, y: Tensor | None, weights: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
         check_representation(z, self.dim)
-        check_same_length(z=z, c=c, y=y)
+        check_same_length(z=z, c=c, y=y, weights=weights)
+        if len(z) < 2:
+            raise InfoshedError(f"an estimate needs at least 2 rows, got {len(z)}")
         if self.classes and y is None:
             raise InfoshedError("this estimator measures I(Z;C|Y) and needs y")
+        if weights is not None:
+            weights = weights.to(z.dtype) / weights.to(z.dtype).mean()
         z = z if self.standardize is None else self.standardize(z)
-        return self.estimate(z, c, y if self.classes else None, generator)
+        return z, c, y if self.classes else None, weights
 
     def with_class(self, z: Tensor, y: Tensor | None) -> Tensor:
         """z, followed by one-hot y where the estimate is conditional: what the critic reads."""

@@ -26,6 +26,7 @@ class ClassScoring(Estimator):
     summary = "classifier bound H(C) - CE, all values of c scored at once"
     reference = "Barber and Agakov 2003; arXiv 1905.06922, eq. 3"
     bound = "lower"
+    takes = frozenset({"discrete", "several"})
 
     log_prior: Tensor
 
@@ -36,26 +37,28 @@ class ClassScoring(Estimator):
         c: Tensor,
         y: Tensor | None = None,
         *,
+        weights: Tensor | None = None,
         hidden: Sequence[int] = (64, 64),
         scaled: bool = True,
     ):
-        super().__init__(dim, attribute, c, y, scaled=scaled)
+        super().__init__(dim, attribute, c, y, weights=weights, scaled=scaled)
         self.network = mlp(
             (dim + self.classes, *hidden, sum(attribute.heads)), lambda: nn.LeakyReLU(0.2)
         )
-        self.register_buffer("log_prior", _log_prior(attribute.heads, c, y, self.classes))
+        self.register_buffer("log_prior", log_prior(attribute.heads, c, y, self.classes, weights))
 
     @staticmethod
-    def handles(attribute: Attribute) -> bool:
-        return bool(attribute.heads)
-
-    @staticmethod
-    def part(scores: Tensor, log_prior: Tensor, c: Tensor) -> Tensor:
+    def part(scores: Tensor, log_prior: Tensor, c: Tensor, weights: Tensor | None) -> Tensor:
         """The bound for one categorical; arguments as in `bounds.class_scoring`."""
-        return bounds.class_scoring(scores, log_prior, c)
+        return bounds.class_scoring(scores, log_prior, c, weights)
 
     def estimate(
-        self, z: Tensor, c: Tensor, y: Tensor | None, generator: torch.Generator | None
+        self,
+        z: Tensor,
+        c: Tensor,
+        y: Tensor | None,
+        weights: Tensor | None,
+        generator: torch.Generator | None,
     ) -> Tensor:
         log_prior = self.log_prior
         if y is not None:
@@ -63,7 +66,7 @@ class ClassScoring(Estimator):
         scores = self.network(self.with_class(z, y))
         heads = self.attribute.heads
         parts = zip(scores.split(heads, 1), log_prior.split(heads, -1), c.T, strict=True)
-        return torch.stack([self.part(f, prior, code) for f, prior, code in parts]).sum()
+        return torch.stack([self.part(f, prior, code, weights) for f, prior, code in parts]).sum()
 
 
 class ClassDonskerVaradhan(ClassScoring):
@@ -73,22 +76,32 @@ class ClassDonskerVaradhan(ClassScoring):
     reference = "arXiv 1801.04062 with the marginal over c summed exactly"
 
     @staticmethod
-    def part(scores: Tensor, log_prior: Tensor, c: Tensor) -> Tensor:
-        return bounds.class_donsker_varadhan(scores, log_prior, c)
+    def part(scores: Tensor, log_prior: Tensor, c: Tensor, weights: Tensor | None) -> Tensor:
+        return bounds.class_donsker_varadhan(scores, log_prior, c, weights)
 
 
-def _log_prior(
-    heads: tuple[int, ...], c: Tensor, y: Tensor | None, classes: int, pseudocount: float = 0.1
+def log_prior(
+    heads: tuple[int, ...],
+    c: Tensor,
+    y: Tensor | None = None,
+    classes: int = 0,
+    weights: Tensor | None = None,
+    pseudocount: float = 0.1,
 ) -> Tensor:
     """log p(c_k), all parts in a row (sum of heads,), or log p(c_k|y) (classes, sum of heads).
 
     The pseudocount keeps values that a class never takes at a finite, small probability.
+
+    Args:
+        heads: number of values of each part. c: codes (n, parts). y: classes (n,), below `classes`.
+        weights: importance of the rows (n,), on any scale.
     """
+    counts = torch.ones(len(c)) if weights is None else weights / weights.mean()
     parts = []
     for m, code in zip(heads, c.T, strict=True):
         rows = torch.zeros_like(code) if y is None else y
         table = torch.zeros(max(classes, 1), m, dtype=torch.float64)
-        table.index_put_((rows, code), torch.ones(len(code), dtype=torch.float64), accumulate=True)
+        table.index_put_((rows, code), counts.double(), accumulate=True)
         table += pseudocount
         parts.append((table / table.sum(1, keepdim=True)).log().float())
     return torch.cat(parts, 1) if y is not None else torch.cat(parts, 1)[0]

@@ -23,6 +23,7 @@ class ShuffledDonskerVaradhan(Estimator):
     summary = "Donsker-Varadhan bound (MINE), c shuffled in the batch; any attribute"
     reference = "arXiv 1801.04062; used in arXiv 2003.06430"
     bound = "lower"
+    takes = frozenset({"discrete", "several", "continuous"})
 
     def __init__(
         self,
@@ -31,20 +32,22 @@ class ShuffledDonskerVaradhan(Estimator):
         c: Tensor,
         y: Tensor | None = None,
         *,
+        weights: Tensor | None = None,
         hidden: Sequence[int] = (64, 64, 64),
         scaled: bool = True,
     ):
-        super().__init__(dim, attribute, c, y, scaled=scaled)
+        super().__init__(dim, attribute, c, y, weights=weights, scaled=scaled)
         self.network = mlp(
             (attribute.width + dim + self.classes, *hidden, 1), lambda: nn.LeakyReLU(0.2)
         )
 
-    @staticmethod
-    def handles(attribute: Attribute) -> bool:
-        return True
-
     def estimate(
-        self, z: Tensor, c: Tensor, y: Tensor | None, generator: torch.Generator | None
+        self,
+        z: Tensor,
+        c: Tensor,
+        y: Tensor | None,
+        weights: Tensor | None,
+        generator: torch.Generator | None,
     ) -> Tensor:
         features = self.attribute.features(c).to(z.dtype)
         z = self.with_class(z, y)
@@ -56,4 +59,5 @@ class ShuffledDonskerVaradhan(Estimator):
         # One pass over both halves: the network is small, so calls cost more than rows.
         pairs = torch.cat([torch.cat([features, z], 1), torch.cat([features[order], z], 1)])
         joint, marginal = self.network(pairs)[:, 0].chunk(2)
-        return bounds.donsker_varadhan(joint, marginal)
+        crossed = None if weights is None else weights * weights[order]
+        return bounds.donsker_varadhan(joint, marginal, weights, crossed)

@@ -73,7 +73,7 @@ class MIPublished(Method):
         """One step of the critic on features of the current encoder."""
         with torch.no_grad():
             z = self.model.encoder(batch.x)
-        loss = -self.estimator(z, batch.c, generator=self.generator)
+        loss = self.estimator.loss(z, batch.c, generator=self.generator)
         check_finite("the critic's estimate", loss, "lower `lr`, or use method mi")
         self.optimizers["critic"].zero_grad()
         loss.backward()
