@@ -14,8 +14,7 @@ import torch
 from infoshed.checks import check_number
 from infoshed.seeds import numpy_generator
 from infoshed.truth.case import Case, Sample, factory
-from infoshed.truth.gaussian import spread_points
-from infoshed.truth.mixture import Mixture, categorical, directions, embed, entropy
+from infoshed.truth.mixture import Mixture, categorical, directions, embed, entropy, spread_points
 
 
 @factory

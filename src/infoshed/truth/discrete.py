@@ -59,6 +59,11 @@ def discrete_codes(
     check_number("values", values, 3, 16, integer=True)
     check_number("classes", classes, 2, integer=True)
     check_number("sharpness", sharpness, 0.01, 100)
+    if values**columns * classes > 10**6:
+        raise InfoshedError(
+            f"the table of {values}^{columns} codes and {classes} classes must have 1e6 cells at "
+            "most; take fewer `columns` or `values`"
+        )
     table = _table(columns, values, classes, sharpness)
 
     def sampler(n: int, rng: np.random.Generator) -> Sample:

@@ -7,6 +7,9 @@ that is solved for the share of H(C) wanted. Scaling and shifting columns, or be
 strictly increasing map, leaves the information as it is; an estimator may not notice.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,7 +17,7 @@ from torch import Tensor
 from infoshed.checks import check_choice, check_number
 from infoshed.seeds import numpy_generator
 from infoshed.truth.case import Case, Sample, factory
-from infoshed.truth.mixture import Mixture, directions, embed, entropy
+from infoshed.truth.mixture import Mixture, directions, embed, entropy, solve, spread_points
 
 BALANCES = ("balanced", "long-tailed", "rare")
 RARE, LONG_TAIL = 0.01, 100.0  # the share of the rare class; most frequent to rarest class
@@ -112,8 +115,9 @@ def class_shares(classes: int, balance: str) -> np.ndarray:
     return p / p.sum()
 
 
-def two_class_information(p: float, distance: float) -> float:
-    """I(Z;C) in nats of two unit Gaussians `distance` apart, the second with probability p."""
+def two_class_information(p: float, gap: float, scale: float = 1.0) -> float:
+    """I(Z;C) in nats of two unit Gaussians gap * scale apart, the second with probability p."""
+    distance = gap * scale
     # The trapezoidal rule converges exponentially fast for a smooth function that vanishes at
     # both ends; this step is far below what float64 can tell.
     x, step = np.linspace(-12, distance + 12, 20_001, retstep=True)
@@ -124,7 +128,9 @@ def two_class_information(p: float, distance: float) -> float:
     return entropy(np.array([p, 1 - p])) - float(lost.sum() * step / np.sqrt(2 * np.pi))
 
 
-def _solved(classes: int, dim: int, share: float, balance: str):
+def _solved(
+    classes: int, dim: int, share: float, balance: str
+) -> tuple[Mixture, np.ndarray, float | None]:
     """The mixture with the wanted share, its directions in z, and its information if closed."""
     check_number("classes", classes, 2, integer=True)
     check_number("dim", dim, 1, integer=True)
@@ -133,20 +139,18 @@ def _solved(classes: int, dim: int, share: float, balance: str):
     rank = min(dim, classes - 1)
     rng = numpy_generator(0, f"truth/means/{classes}/{rank}")
     means = spread_points(classes, rank, rng)
+    information = _rough_information(p, means, rng)
     if classes == 2:
         gap = abs(float(means[1, 0] - means[0, 0]))
-
-        def information(scale: float) -> float:
-            return two_class_information(float(p[1]), scale * gap)
-
-    else:
-        information = _rough_information(p, means, rng)
+        information = partial(two_class_information, float(p[1]), gap)
     scale = solve(information, share * entropy(p))
     known = 0.0 if share == 0 else information(scale) if classes == 2 else None
     return Mixture(p, means * scale), directions(dim, rank, f"directions/{dim}/{rank}"), known
 
 
-def _rough_information(p: np.ndarray, means: np.ndarray, rng: np.random.Generator):
+def _rough_information(
+    p: np.ndarray, means: np.ndarray, rng: np.random.Generator
+) -> Callable[[float], float]:
     """scale -> I, by a few thousand fixed draws, as many from a rare class as from any other."""
     each = -(-4096 // len(p))
     w = np.repeat(np.arange(len(p)), each)
@@ -159,30 +163,6 @@ def _rough_information(p: np.ndarray, means: np.ndarray, rng: np.random.Generato
         return entropy(p) + float(weights @ (log_w.exp() * log_w).sum(1))
 
     return information
-
-
-def spread_points(count: int, rank: int, rng: np.random.Generator) -> np.ndarray:
-    """`count` normal points (count, rank), each the best of 32: farthest from those before it.
-    Two classes on one spot would put a high share of H(C) out of reach."""
-    points = rng.standard_normal((1, rank))
-    while len(points) < count:
-        candidates = rng.standard_normal((32, rank))
-        gaps = (candidates**2).sum(1)[:, None] - 2 * candidates @ points.T + (points**2).sum(1)
-        points = np.concatenate([points, candidates[[gaps.min(1).argmax()]]])
-    return points - points.mean(0)
-
-
-def solve(information, nats: float) -> float:
-    """The scale at which an increasing information(scale) reaches `nats`; 0 for 0 nats."""
-    if nats == 0:
-        return 0.0
-    low, high = 0.0, 1.0
-    while information(high) < nats:
-        low, high = high, 2 * high
-    while high - low > 1e-4 * high:
-        middle = (low + high) / 2
-        low, high = (middle, high) if information(middle) < nats else (low, middle)
-    return (low + high) / 2
 
 
 def _pieces(z: Tensor, x: Tensor, y: Tensor, slope: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ The representation is z = u Q' + noise orthogonal to Q, with Q (d, r) orthonorma
 nothing about c, so everything is computed in the r informative coordinates u = z Q.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,7 +68,7 @@ def entropy(p: np.ndarray) -> float:
     return float(-(p * np.log(p)).sum())
 
 
-def posterior_entropy(log_posterior, u: np.ndarray) -> np.ndarray:
+def posterior_entropy(log_posterior: Callable[[Tensor], Tensor], u: np.ndarray) -> np.ndarray:
     """H(C|u) at every row of u, in nats, shape (n,)."""
     with torch.no_grad():
         log_p = log_posterior(torch.from_numpy(u))
@@ -90,3 +91,27 @@ def embed(u: np.ndarray, basis: np.ndarray, rng: np.random.Generator) -> np.ndar
     """z (n, d) with z Q = u, and standard normal noise in the directions orthogonal to Q."""
     noise = rng.standard_normal((len(u), len(basis)))
     return noise + (u - noise @ basis) @ basis.T
+
+
+def spread_points(count: int, rank: int, rng: np.random.Generator) -> np.ndarray:
+    """`count` normal points (count, rank), each the best of 32: farthest from those before it.
+    Two classes on one spot would put a high share of H(C) out of reach."""
+    points = rng.standard_normal((1, rank))
+    while len(points) < count:
+        candidates = rng.standard_normal((32, rank))
+        gaps = (candidates**2).sum(1)[:, None] - 2 * candidates @ points.T + (points**2).sum(1)
+        points = np.concatenate([points, candidates[[gaps.min(1).argmax()]]])
+    return points - points.mean(0)
+
+
+def solve(information: Callable[[float], float], nats: float) -> float:
+    """The scale at which an increasing information(scale) reaches `nats`; 0 for 0 nats."""
+    if nats == 0:
+        return 0.0
+    low, high = 0.0, 1.0
+    while information(high) < nats:
+        low, high = high, 2 * high
+    while high - low > 1e-4 * high:
+        middle = (low + high) / 2
+        low, high = (middle, high) if information(middle) < nats else (low, middle)
+    return (low + high) / 2
