@@ -1,17 +1,41 @@
-"""Trainable estimators of I(Z;C): one small class each, and a line in `ESTIMATORS`."""
+"""Estimators of I(Z;C): one small class each, and a line in `ESTIMATORS`."""
 
 import torch
 
 from infoshed.attributes import Attribute
 from infoshed.checks import InfoshedError, check_choice
 from infoshed.estimators.base import Estimator
+from infoshed.estimators.class_nwj import ClassNWJ
 from infoshed.estimators.class_scoring import ClassDonskerVaradhan, ClassScoring
+from infoshed.estimators.club import Club
+from infoshed.estimators.gaussian import Gaussian
+from infoshed.estimators.hsic import HSIC
+from infoshed.estimators.infonce import InfoNCE
+from infoshed.estimators.jsd import JensenShannon
+from infoshed.estimators.ksg import NearestNeighbours
+from infoshed.estimators.l1out import LeaveOneOut
+from infoshed.estimators.mine import Mine
+from infoshed.estimators.nwj import NWJ
 from infoshed.estimators.shuffled import ShuffledDonskerVaradhan
+from infoshed.estimators.slices import SliceInfomin
+from infoshed.estimators.smile import Smile
 
 ESTIMATORS: dict[str, type[Estimator]] = {
     "class-scoring": ClassScoring,
     "class-dv": ClassDonskerVaradhan,
+    "class-nwj": ClassNWJ,
     "shuffled-dv": ShuffledDonskerVaradhan,
+    "mine": Mine,
+    "nwj": NWJ,
+    "jsd": JensenShannon,
+    "smile": Smile,
+    "infonce": InfoNCE,
+    "club": Club,
+    "l1out": LeaveOneOut,
+    "gaussian": Gaussian,
+    "ksg": NearestNeighbours,
+    "hsic": HSIC,
+    "slice-infomin": SliceInfomin,
 }
 
 

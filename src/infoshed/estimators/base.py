@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from infoshed.attributes import Attribute
-from infoshed.checks import InfoshedError, check_representation, check_same_length
+from infoshed.checks import InfoshedError, check_same_length
+from infoshed.estimators import inputs
 from infoshed.estimators.standardize import RunningStandardizer
 
 
@@ -58,10 +59,15 @@ class Estimator(nn.Module, ABC):
     ):
         super().__init__()
         check_same_length(c=c, y=y, weights=weights)
+        inputs.check_codes(attribute, c)
+        if y is not None:
+            inputs.check_classes(y)
+        if weights is not None:
+            inputs.check_weights(weights)
         self.dim = dim
         self.attribute = attribute
         self.classes = 0 if y is None else int(y.max()) + 1
-        self.ceiling = attribute.entropy if self.unit == "nats" else None
+        self.ceiling = inputs.entropy(attribute, c, weights) if self.unit == "nats" else None
         self.standardize = RunningStandardizer(dim) if scaled else None
 
     @classmethod
@@ -69,6 +75,20 @@ class Estimator(nn.Module, ABC):
         """Whether the estimator takes attributes of this kind."""
         heads = len(attribute.heads)
         return ("continuous" if not heads else "several" if heads > 1 else "discrete") in cls.takes
+
+    @property
+    def fitted(self) -> bool:
+        """Whether there is a critic to fit; without one `loss` has nothing to descend."""
+        return any(True for _ in self.parameters())
+
+    @classmethod
+    def check_trainable(cls) -> None:
+        """Raise `InfoshedError` where the estimate has no gradient to train an encoder with."""
+        if not cls.differentiable:
+            raise InfoshedError(
+                f"{cls.__name__} ({cls.summary}) has no gradient in z: it measures a finished "
+                "representation; train with another critic, such as class-scoring or shuffled-dv"
+            )
 
     @abstractmethod
     def estimate(
@@ -110,7 +130,8 @@ class Estimator(nn.Module, ABC):
             weights: importance of the rows (n,), on any scale; equal unless given.
             generator: for estimators that shuffle.
 
-        Raises `InfoshedError` for shapes, types and classes that do not fit.
+        Raises `InfoshedError` for shapes, types, classes and codes that do not fit, and
+        `NonFiniteError` for a z with NaN or infinity; values are looked at on the CPU alone.
         """
         value = self.estimate(*self._prepared(z, c, y, weights), generator)
         if self.ceiling is None:
@@ -132,14 +153,11 @@ class Estimator(nn.Module, ABC):
     def _prepared(
         self, z: Tensor, c: Tensor, y: Tensor | None, weights: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
-        check_representation(z, self.dim)
-        check_same_length(z=z, c=c, y=y, weights=weights)
-        if len(z) < 2:
-            raise InfoshedError(f"an estimate needs at least 2 rows, got {len(z)}")
-        if self.classes and y is None:
-            raise InfoshedError("this estimator measures I(Z;C|Y) and needs y")
+        inputs.check_rows(self.dim, self.attribute, self.classes, z, c, y, weights)
         if weights is not None:
-            weights = weights.to(z.dtype) / weights.to(z.dtype).mean()
+            weights = weights.to(z.dtype)
+            # A weight of exactly 0 would have no logarithm.
+            weights = (weights / weights.mean()).clamp_min(1e-9)
         z = z if self.standardize is None else self.standardize(z)
         return z, c, y if self.classes else None, weights
 
