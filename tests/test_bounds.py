@@ -7,15 +7,25 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial.distance import jensenshannon
 from scipy.special import logsumexp
 from sklearn.metrics import mutual_info_score
 from torch import Tensor
 
 from infoshed.estimators.bounds import (
+    bounded,
+    class_club,
     class_donsker_varadhan,
+    class_nwj,
     class_scoring,
+    club,
     donsker_varadhan,
+    infonce,
+    jensen_shannon,
+    leave_one_out,
     log_mean_exp,
+    nwj,
+    smile,
 )
 
 COUNTS = np.array([[6, 1, 1], [2, 5, 1], [1, 1, 10], [3, 3, 6]])  # z in rows, c in columns
@@ -137,3 +147,176 @@ def test_huge_class_scores_stay_finite(bound):
     assert value.item() == pytest.approx(math.log(2), abs=1e-3)
     assert scores.grad is not None
     assert torch.isfinite(scores.grad).all()
+
+
+def every_pair(counts: np.ndarray, scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Scores of the joint rows and of all pairs of rows, exactly p(z) p(c)."""
+    z, c = joint_rows(counts)
+    return scores[z, c], scores[z[:, None], c[None, :]].flatten()
+
+
+def everybody(n: int) -> Tensor:
+    return torch.ones(n, n, dtype=torch.float64)
+
+
+def test_nwj_attains_it_at_one_more_than_the_log_ratio():
+    information = pytest.approx(exact_information(COUNTS), abs=1e-12)
+    assert float(nwj(*every_pair(COUNTS, 1 + log_ratio(COUNTS)))) == information
+    z, c = joint_rows(COUNTS)
+    assert float(class_nwj(1 + log_ratio(COUNTS)[z], log_prior(COUNTS), c)) == information
+
+
+def test_smile_attains_it_while_nothing_is_clipped():
+    scores = log_ratio(COUNTS)
+    assert float(scores.abs().max()) < 5
+    estimate = smile(*every_pair(COUNTS, scores))
+    assert float(estimate) == pytest.approx(exact_information(COUNTS), abs=1e-12)
+
+
+def test_clipping_lets_smile_exceed_the_information():
+    # c tells which of 400 z it is: a log ratio of log 400 = 5.99 that is clipped at 2.
+    scores = torch.where(torch.eye(400) > 0, math.log(400), -30.0).double()
+    estimate = smile(scores.diagonal(), scores.flatten(), clip=2.0)
+    assert float(estimate) > math.log(400) + 0.5
+
+
+@given(SEEDS, st.floats(0.01, 10))
+def test_sampled_bounds_never_exceed_the_truth(seed: int, scale: float):
+    scores = scale * torch.from_numpy(np.random.default_rng(seed).normal(size=COUNTS.shape))
+    dv, loose = (float(bound(*every_pair(COUNTS, scores))) for bound in (donsker_varadhan, nwj))
+    assert loose <= dv + 1e-9
+    assert dv <= exact_information(COUNTS) + 1e-9
+
+
+@given(SEEDS, st.floats(0.01, 10))
+def test_class_nwj_is_dominated_by_class_donsker_varadhan(seed: int, scale: float):
+    scores = scale * torch.from_numpy(np.random.default_rng(seed).normal(size=COUNTS.shape))
+    z, c = joint_rows(COUNTS)
+    dv, loose = (
+        float(bound(scores[z], log_prior(COUNTS), c))
+        for bound in (class_donsker_varadhan, class_nwj)
+    )
+    assert loose <= dv + 1e-9
+
+
+def test_jensen_shannon_is_greatest_at_the_log_ratio():
+    p = COUNTS / COUNTS.sum()
+    q = p.sum(1, keepdims=True) * p.sum(0)
+    divergence = jensenshannon(p.ravel(), q.ravel()) ** 2
+    best = jensen_shannon(*every_pair(COUNTS, log_ratio(COUNTS)))
+    assert float(best) == pytest.approx(2 * divergence - 2 * math.log(2), abs=1e-12)
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        other = log_ratio(COUNTS) + torch.from_numpy(0.3 * rng.normal(size=COUNTS.shape))
+        assert float(jensen_shannon(*every_pair(COUNTS, other))) < float(best)
+
+
+def test_bounded_scores_stay_within_the_limit_and_in_order():
+    scores = torch.tensor([-1e6, -20.0, -0.1, 0.0, 0.1, 20.0, 1e6])
+    near = bounded(scores)
+    assert float(near.abs().max()) <= 20
+    assert torch.equal(near, near.sort().values)
+    torch.testing.assert_close(near[2:5], scores[2:5], atol=1e-5, rtol=0)
+    assert torch.isfinite(nwj(near, near))
+
+
+@given(SEEDS, st.floats(0.01, 100), st.integers(2, 40))
+def test_infonce_never_exceeds_the_log_of_the_rows(seed: int, scale: float, n: int):
+    scores = scale * torch.from_numpy(np.random.default_rng(seed).normal(size=(n, n)))
+    assert float(infonce(scores, everybody(n))) <= math.log(n) + 1e-9
+
+
+@given(SEEDS, st.floats(0.01, 10))
+def test_infonce_over_the_exact_marginal_never_exceeds_the_truth(seed: int, scale: float):
+    scores = scale * torch.from_numpy(np.random.default_rng(seed).normal(size=COUNTS.shape))
+    z, c = joint_rows(COUNTS)
+    estimate = float(infonce(scores[z][:, c], everybody(len(z))))
+    assert estimate <= exact_information(COUNTS) + 1e-9
+    # The batch holds every c by its share, so this is the classifier bound.
+    expected = class_scoring(scores[z], log_prior(COUNTS), c)
+    assert estimate == pytest.approx(float(expected), abs=1e-9)
+
+
+@pytest.mark.parametrize("size", [4, 16])
+def test_small_batches_of_infonce_stay_below_in_expectation(size: int):
+    rng, (z, c) = np.random.default_rng(0), joint_rows(COUNTS)
+    scores, values = log_ratio(COUNTS), []
+    for _ in range(2000):
+        rows = torch.from_numpy(rng.integers(0, len(z), size))
+        values.append(float(infonce(scores[z[rows]][:, c[rows]], everybody(size))))
+    assert np.mean(values) < exact_information(COUNTS)
+
+
+def conditional(counts: np.ndarray) -> Tensor:
+    """log p(c|z), (z, c)."""
+    return torch.from_numpy(counts / counts.sum(1, keepdims=True)).log()
+
+
+def test_club_of_the_true_model_is_above_the_information_by_a_divergence():
+    z, c = joint_rows(COUNTS)
+    p = COUNTS / COUNTS.sum()
+    q = p.sum(1, keepdims=True) * p.sum(0)
+    reverse = (q * np.log(q / p)).sum()  # KL(p(z)p(c) || p(z,c))
+    expected = pytest.approx(exact_information(COUNTS) + reverse, abs=1e-12)
+    log_q = conditional(COUNTS)[z]
+    assert float(class_club(log_q, log_prior(COUNTS), c)) == expected
+    assert float(club(log_q[:, c].T, everybody(len(z)))) == expected
+
+
+def test_club_of_a_model_that_knows_nothing_is_zero():
+    z, c = joint_rows(COUNTS)
+    nothing = log_prior(COUNTS).expand(len(z), 3)
+    assert float(class_club(nothing, log_prior(COUNTS), c)) == pytest.approx(0, abs=1e-12)
+
+
+def test_leave_one_out_of_the_true_model_is_above_in_expectation_and_near_in_large_batches():
+    rng, (z, c) = np.random.default_rng(0), joint_rows(COUNTS)
+    log_q, truth = conditional(COUNTS), exact_information(COUNTS)
+
+    def mean(size: int, repeats: int) -> float:
+        values = []
+        for _ in range(repeats):
+            rows = torch.from_numpy(rng.integers(0, len(z), size))
+            pairs = log_q[z[rows]][:, c[rows]].T
+            values.append(float(leave_one_out(pairs, everybody(size))))
+        return float(np.mean(values))
+
+    assert mean(4, 4000) > truth + 0.05
+    assert mean(400, 50) == pytest.approx(truth, abs=0.03)
+
+
+def test_a_row_alone_in_its_class_counts_as_nothing():
+    log_q = torch.from_numpy(np.random.default_rng(0).normal(size=(3, 3)))
+    y = torch.tensor([0, 0, 1])
+    estimate = leave_one_out(log_q, (y[:, None] == y).double())
+    by_hand = (log_q[0, 0] - log_q[0, 1] + log_q[1, 1] - log_q[1, 0]) / 3
+    assert float(estimate) == pytest.approx(float(by_hand))
+
+
+def test_partners_of_other_classes_do_not_count():
+    rng = np.random.default_rng(0)
+    scores, y = torch.from_numpy(rng.normal(size=(12, 12))), torch.arange(12) % 3
+    for bound in (infonce, club, leave_one_out):
+        parts = [float(bound(scores[y == k][:, y == k], everybody(4))) for k in range(3)]
+        estimate = float(bound(scores, (y[:, None] == y).double()))
+        assert estimate == pytest.approx(np.mean(parts))
+
+
+@given(SEEDS)
+def test_a_weight_is_worth_so_many_rows(seed: int):
+    rng = np.random.default_rng(seed)
+    counts = torch.from_numpy(rng.integers(1, 5, 6))
+    weights, rows = counts / counts.double().mean(), torch.arange(6).repeat_interleave(counts)
+    scores, c = torch.from_numpy(rng.normal(size=(6, 3))), torch.from_numpy(rng.integers(0, 3, 6))
+    prior = torch.tensor([0.2, 0.3, 0.5], dtype=torch.float64).log()
+    for bound in (class_scoring, class_donsker_varadhan, class_nwj, class_club):
+        expected = float(bound(scores[rows], prior, c[rows]))
+        assert float(bound(scores, prior, c, weights)) == pytest.approx(expected)
+    for bound in (donsker_varadhan, nwj, jensen_shannon, smile):
+        expected = float(bound(scores[rows, 0], scores[rows, 1]))
+        weighted = bound(scores[:, 0], scores[:, 1], weights, weights)
+        assert float(weighted) == pytest.approx(expected)
+    pairs = torch.from_numpy(rng.normal(size=(6, 6)))
+    for bound in (infonce, club):
+        expected = float(bound(pairs[rows][:, rows], everybody(len(rows))))
+        assert float(bound(pairs, weights.expand(6, 6), weights)) == pytest.approx(expected)

@@ -70,7 +70,7 @@ def test_within_a_class_the_shuffle_is_a_permutation_of_its_values():
     estimator.get_submodule("network").register_forward_hook(
         lambda _, inputs, output: seen.append(inputs[0])
     )
-    estimator(torch.zeros(200, 2), c[:, None], y, generator)
+    estimator(torch.zeros(200, 2), c[:, None], y, generator=generator)
     joint, marginal = (half[:, :5].argmax(1) for half in seen[0].chunk(2))
     assert torch.equal(joint, c)
     assert not torch.equal(marginal, c)

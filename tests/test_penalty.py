@@ -142,13 +142,13 @@ def test_an_update_takes_one_step_for_each_part_of_the_pool(
 ):
     _, penalty = setup(table, steps=3)
     sizes: list[int] = []
-    forward = penalty.estimator.forward
+    loss = penalty.estimator.loss
 
-    def counted(z: Tensor, *rest: Any) -> Tensor:
+    def counted(z: Tensor, *rest: Any, **options: Any) -> Tensor:
         sizes.append(len(z))
-        return forward(z, *rest)
+        return loss(z, *rest, **options)
 
-    monkeypatch.setattr(penalty.estimator, "forward", counted)
+    monkeypatch.setattr(penalty.estimator, "loss", counted)
     rows = table.train.take(torch.arange(96))
     penalty.update(torch.randn(96, 8), rows.c, rows.y)
     assert sizes == [32, 32, 32]

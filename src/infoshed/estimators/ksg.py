@@ -56,7 +56,9 @@ class NearestNeighbours(Measure):
         self, z: Tensor, c: Tensor, weights: Tensor, generator: torch.Generator | None
     ) -> Tensor:
         chance = (weights / weights.max()).cpu()
-        keep = torch.rand(len(z), generator=generator, dtype=chance.dtype) < chance
+        keep = torch.ones(len(z), dtype=torch.bool)
+        if bool((chance < 1).any()):
+            keep = torch.rand(len(z), generator=generator, dtype=chance.dtype) < chance
         points = z.detach().cpu().double()[keep].numpy()
         codes = c.cpu()[keep].numpy()
         if not self.attribute.heads:
