@@ -17,6 +17,7 @@ from infoshed.checks import InfoshedError, NonFiniteError
 from infoshed.data import DATASETS, load
 from infoshed.estimators import ESTIMATORS
 from infoshed.methods import METHODS
+from infoshed.offline import MIEstimate, estimate_mi
 from infoshed.penalty import MutualInformationPenalty
 from infoshed.pressure import Budget, FixedStrength
 from infoshed.run import Run, load_run
@@ -38,12 +39,14 @@ __all__ = [
     "FixedStrength",
     "InfoshedError",
     "METHODS",
+    "MIEstimate",
     "MultiCategorical",
     "MutualInformationPenalty",
     "NonFiniteError",
     "Recipe",
     "Run",
     "Split",
+    "estimate_mi",
     "fit",
     "infer_attribute",
     "load",

@@ -1,0 +1,94 @@
+"""What a reader should know before relying on an estimate, in plain sentences."""
+
+import numpy as np
+
+from infoshed.offline.result import Reading
+
+FEW_ROWS = 200
+CEILING = 0.98
+IMBALANCE = 0.95
+
+
+def data_warnings(
+    z: np.ndarray,
+    labels: np.ndarray | None,
+    levels: list[str],
+    y: np.ndarray,
+    weights: np.ndarray,
+    folds: int,
+    name: str,
+) -> tuple[np.ndarray | None, np.ndarray | None, list[str]]:
+    """What can be said before estimating.
+
+    Args:
+        z: (n, d). labels: values of c (n,) with their names `levels`; None where continuous.
+        y: classes (n,). weights: (n,) of mean 1.
+
+    Returns the distinct row of z that every row is, where z is discrete (else None); groups of
+    rows that must share a fold (or None); sentences.
+    """
+    n = len(z)
+    said = []
+    if n < FEW_ROWS:
+        said.append(f"only {n} rows: the estimate is rough; a few thousand are wanted")
+    constant = int((z.max(0) == z.min(0)).sum())
+    if constant:
+        said.append(f"{constant} of {z.shape[1]} columns of z are constant and were ignored")
+    rows = np.unique(z, axis=0, return_inverse=True)[1].ravel()
+    distinct, groups = None, None
+    if rows.max() + 1 < n / 5:
+        distinct = rows
+    elif rows.max() + 1 < n:
+        groups = rows
+        said.append(
+            f"{n - rows.max() - 1} rows of z repeat others exactly; repeated rows were kept in "
+            "one fold, since a judge that has seen a row knows its value"
+        )
+    if labels is not None:
+        counts = np.bincount(labels, minlength=len(levels))
+        few = np.flatnonzero(counts < 10 * folds)
+        if len(few):
+            rare = ", ".join(f"{levels[i]} ({counts[i]})" for i in few[:5])
+            more = f" and {len(few) - 5} more" if len(few) > 5 else ""
+            said.append(
+                f"too few rows of some values of {name} to learn them: {rare}{more}; what z tells "
+                "about these is underestimated"
+            )
+        if counts.max() > IMBALANCE * n:
+            said.append(
+                f"heavy imbalance: {counts.max() / n:.1%} of rows have {name} = "
+                f"{levels[int(counts.argmax())]}; H({name}) is small, so look at the share of it"
+            )
+    effective = weights.sum() ** 2 / (weights**2).sum()
+    if effective < n / 2:
+        said.append(f"the weights leave an effective {effective:.0f} of {n} rows")
+    return distinct, groups, said
+
+
+def result_warnings(reading: Reading, nats: float, entropy: float | None, name: str) -> list[str]:
+    """What the estimate itself gives away: the ceiling, disagreement, a rising curve."""
+    said = []
+    if entropy is not None and entropy > 0 and nats > CEILING * entropy:
+        said.append(f"at the ceiling: z tells nearly all of {name}")
+    if reading.ceiling is not None and nats > 0.7 * reading.ceiling:
+        said.append(
+            f"close to {reading.ceiling:.1f} nats, the most this estimator can see; the truth may "
+            "be far above"
+        )
+    if len(reading.judges) > 1:
+        linear = max((v for k, v in reading.judges.items() if k in LINEAR), default=None)
+        best = max(reading.judges, key=reading.judges.__getitem__)
+        if linear is not None and reading.judges[best] > max(linear, 0.0) + max(0.05, 0.15 * nats):
+            said.append(
+                f"judges disagree: linear ones find {max(linear, 0.0):.2f} nats, {best} finds "
+                f"{reading.judges[best]:.2f}; the dependence is nonlinear and linear probes miss it"
+            )
+    if reading.rising is not None and reading.rising > max(0.02, 0.15 * nats):
+        said.append(
+            f"the estimate still rises with the number of rows (by {reading.rising:.2f} nats from "
+            "half of them to all); with more rows it would likely be higher"
+        )
+    return said
+
+
+LINEAR = ("linear", "linear-scores", "gaussian", "gaussian-scores")

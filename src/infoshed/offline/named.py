@@ -1,0 +1,137 @@
+"""One named estimator, cross-fitted: fitted on four folds, read on the fifth.
+
+The critic is stopped early on rows of the training folds that it is not fitted on. Estimators
+without parameters are simply read on every fold. The interval is Student's over chunks of held-out
+rows; it knows nothing of the bias that many of these estimators have (see docs/estimators.md),
+which is why `estimator="auto"` does not go this way.
+"""
+
+from copy import deepcopy
+
+import numpy as np
+import torch
+from scipy.stats import t as student
+from torch import Tensor
+
+from infoshed.attributes import Attribute
+from infoshed.estimators import Estimator, build_estimator
+from infoshed.offline.net import HELD_OUT
+from infoshed.offline.result import Reading
+from infoshed.offline.views import standardize
+from infoshed.optim import adam
+from infoshed.seeds import seeded, torch_generator
+
+BATCH = 256
+CHUNK = 500
+EPOCHS = 60
+PATIENCE = 5
+LEARNING_RATE = 1e-3
+PERMUTATIONS = 99
+
+Rows = tuple[Tensor, Tensor, Tensor | None, Tensor | None]
+
+
+def read_named(
+    name: str,
+    z: np.ndarray,
+    attribute: Attribute,
+    codes: np.ndarray,
+    y: np.ndarray | None,
+    weights: np.ndarray | None,
+    fold: np.ndarray,
+    seed: int,
+) -> Reading:
+    """Cross-fit the estimator called `name` of `ESTIMATORS`.
+
+    Args:
+        z: (n, d). codes: of c (n, columns). y: classes (n,). weights: (n,). fold: (n,).
+
+    Raises `InfoshedError` when it does not take such an attribute or such a z.
+    """
+    x = torch.from_numpy(standardize(z).astype(np.float32))
+    data: Rows = (
+        x,
+        torch.from_numpy(codes),
+        None if y is None else torch.from_numpy(y),
+        None if weights is None else torch.from_numpy(weights.astype(np.float32)),
+    )
+    values, null = [], []
+    for k in range(int(fold.max()) + 1):
+        train = _take(data, torch.from_numpy(np.flatnonzero(fold != k)))
+        test = _take(data, torch.from_numpy(np.flatnonzero(fold == k)))
+        with seeded(seed, f"estimator/{k}"):
+            estimator = build_estimator(
+                name, x.shape[1], attribute, data[1], data[2], weights=data[3], scaled=False
+            )
+        generator = torch_generator(seed, f"estimator/{k}")
+        if any(p.requires_grad for p in estimator.parameters()):
+            _fit(estimator, train, generator)
+        values.append(_chunks(estimator, test, generator))
+        null.append([
+            np.mean(_chunks(estimator, _crossed(test, generator), generator))
+            for _ in range(PERMUTATIONS)
+        ])  # fmt: skip
+    every = np.concatenate(values)
+    value = float(np.mean([v.mean() for v in values]))
+    error = every.std(ddof=1) / len(every) ** 0.5 if len(every) > 1 else np.inf
+    reach = float(student.ppf(0.975, max(len(every) - 1, 1)) * error)
+    as_good = int((np.mean(null, 0) >= value - 1e-12).sum())
+    ceiling = float(np.log(CHUNK)) if name == "infonce" else None
+    return Reading(
+        value, value - reach, value + reach, (1 + as_good) / (1 + PERMUTATIONS), len(z),
+        {name: value}, ceiling,
+    )  # fmt: skip
+
+
+def _take(data: Rows, rows: Tensor) -> Rows:
+    z, c, y, w = data
+    return z[rows], c[rows], None if y is None else y[rows], None if w is None else w[rows]
+
+
+def _crossed(data: Rows, generator: torch.Generator) -> Rows:
+    """The rows with c permuted, among rows of the same y where there is one."""
+    z, c, y, w = data
+    order = torch.randperm(len(z), generator=generator)
+    if y is not None:
+        mixed = order[torch.argsort(y[order], stable=True)]
+        order = torch.empty_like(order).scatter_(0, torch.argsort(y, stable=True), mixed)
+    return z, c[order], y, w
+
+
+def _fit(estimator: Estimator, data: Rows, generator: torch.Generator) -> None:
+    n = len(data[0])
+    order = torch.randperm(n, generator=generator)
+    keep, fit = order[: n // HELD_OUT], order[n // HELD_OUT :]
+    optimizer = adam(estimator.parameters(), LEARNING_RATE)
+    best, kept, since = float("inf"), None, 0
+    for _ in range(EPOCHS):
+        mixed = fit[torch.randperm(len(fit), generator=generator)]
+        for rows in mixed.split(BATCH):
+            if len(rows) < 2:
+                continue
+            z, c, y, w = _take(data, rows)
+            loss = estimator.loss(z, c, y, weights=w, generator=generator)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        z, c, y, w = _take(data, keep)
+        with torch.no_grad():
+            now = float(estimator.loss(z, c, y, weights=w, generator=generator))
+        if now < best:
+            best, since = now, 0
+            kept = deepcopy(estimator.state_dict())
+        else:
+            since += 1
+        if since >= PATIENCE:
+            break
+    if kept is not None:
+        estimator.load_state_dict(kept)
+
+
+@torch.no_grad()
+def _chunks(estimator: Estimator, data: Rows, generator: torch.Generator) -> np.ndarray:
+    values = []
+    for rows in torch.arange(len(data[0])).tensor_split(max(1, len(data[0]) // CHUNK)):
+        z, c, y, w = _take(data, rows)
+        values.append(float(estimator(z, c, y, weights=w, generator=generator)))
+    return np.array(values)

@@ -1,0 +1,116 @@
+"""From held-out scores to a value, an interval and a p-value."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtr
+
+from infoshed.offline.crossfit import Judge, held_out_scores
+from infoshed.offline.stack import pool, pool_weights
+from infoshed.seeds import numpy_generator
+
+PERMUTATIONS = 999
+NORMAL = 1.96
+LEAST = 0.5
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What came out, before it is clipped to what is possible.
+
+    Args:
+        value, low, high: nats, 95% interval. null_p: see `MIEstimate`. rows: used.
+        judges: nats of every judge alone. ceiling: the most the estimator can show, or None.
+        rising: how much the held-out value rose from half of the rows to all of them, or None.
+    """
+
+    value: float
+    low: float
+    high: float
+    null_p: float
+    rows: int
+    judges: dict[str, float]
+    ceiling: float | None = None
+    rising: float | None = None
+
+
+def read(
+    judge: Judge,
+    fold: np.ndarray,
+    log_prior: np.ndarray,
+    target: np.ndarray,
+    weights: np.ndarray,
+    blocks: np.ndarray,
+    weighted: bool,
+    seed: int,
+) -> Reading:
+    """Cross-fit, pool, extrapolate.
+
+    Args:
+        judge: see `crossfit`. fold: (n,). log_prior: (n, m). target: (n,). weights: (n,), mean 1.
+        blocks: rows among which values may be exchanged if z tells nothing about them (n,).
+        weighted: whether rows differ in weight: they cannot be permuted then.
+    """
+    n, m = log_prior.shape
+    names, full = held_out_scores(judge, fold, target, m, seed)
+    _, half = held_out_scores(judge, fold, target, m, seed, part=2)
+    rows = np.arange(n)
+    pooled, value_full, value_half = np.zeros((n, m)), np.zeros(n), np.zeros(n)
+    for k in range(int(fold.max()) + 1):
+        test, rest = fold == k, fold != k
+        w = pool_weights(full[:, rest], log_prior[rest], target[rest], weights[rest])
+        pooled[test] = pool(full[:, test], log_prior[test], w)
+        # See `uncooled`.
+        warm = uncooled(w)
+        inside, hit = np.arange(test.sum()), target[test]
+        value_full[test] = pool(full[:, test], log_prior[test], warm)[inside, hit]
+        value_half[test] = pool(half[:, test], log_prior[test], warm)[inside, hit]
+    share = weights / weights.sum()
+    plain = float(share @ pooled[rows, target])
+    values = 2 * value_full - value_half
+    value = float(share @ values)
+    error = float(np.sqrt((share**2) @ (values - value) ** 2))
+    rising = float(share @ (value_full - value_half))
+    reach = float(np.hypot(NORMAL * error, 0.5 * abs(rising)))
+    if weighted:
+        spread = float(np.sqrt((share**2) @ (pooled[rows, target] - plain) ** 2))
+        null_p = float(1 - ndtr(plain / spread)) if spread > 0 else 1.0
+    else:
+        null_p = permutation_p(pooled, target, blocks, numpy_generator(seed, "permutations"))
+    single = {
+        name: float(share @ pool(scores[None], log_prior, np.ones(1))[rows, target])
+        for name, scores in zip(names, full, strict=True)
+    }
+    return Reading(
+        value, value - reach, value + reach, null_p, n, single, rising=rising,
+    )  # fmt: skip
+
+
+def uncooled(w: np.ndarray) -> np.ndarray:
+    """Pool weights brought to a sum of 1 where they are between 1/2 and 1.
+
+    The fitted weights cool judges that are overconfident for want of rows. A cooled judge does not
+    fall short by a / N (its weight depends on N), an uncooled one does: only the latter can be
+    extrapolated. Where the weights are below 1/2, z tells nearly nothing and they stay small.
+    """
+    total = w.sum()
+    return w / max(total, LEAST) if total < 1 else w
+
+
+def permutation_p(
+    pooled: np.ndarray, target: np.ndarray, blocks: np.ndarray, rng: np.random.Generator
+) -> float:
+    """Share of permutations of c within `blocks` that fit the held-out scores as well as c does.
+
+    Args:
+        pooled: log ratios (n, m). target: (n,). blocks: (n,).
+    """
+    rows = np.arange(len(target))
+    found = pooled[rows, target].sum()
+    order = np.argsort(blocks, kind="stable")
+    start = blocks[order].astype(np.float64)
+    as_good = 0
+    for _ in range(PERMUTATIONS):
+        mixed = order[np.argsort(start + rng.random(len(start)))]
+        as_good += pooled[order, target[mixed]].sum() >= found - 1e-9
+    return float(1 + as_good) / (1 + PERMUTATIONS)
