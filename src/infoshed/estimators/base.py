@@ -136,7 +136,8 @@ class Estimator(nn.Module, ABC):
         value = self.estimate(*self._prepared(z, c, y, weights), generator)
         if self.ceiling is None:
             return value
-        return value + (value.detach().clamp(max=self.ceiling) - value.detach())
+        # In this order the ceiling survives rounding, however far above it the value is.
+        return (value - value.detach()) + value.detach().clamp(max=self.ceiling)
 
     def loss(
         self,

@@ -6,7 +6,8 @@
 n_z and n_c count the rows closer in z and in c (maximum norm) than the k-th neighbour is in both;
 n_same the rows with the same c, m those closer in z than the k-th neighbour among them. No model,
 no gradient: a check on a finished representation. Distances say little in many dimensions, where
-the estimate falls far short of the information, so more than 20 are refused.
+the estimate falls far short of the information, so more than 20 are refused. In few it depends on
+the coordinates still: it is best where columns that tell nothing are not mixed into those that do.
 
 Importance weights become chances: row i is kept with probability w_i / max w. (Drawing with
 replacement would make neighbours at distance 0.)
