@@ -137,21 +137,20 @@ def test_the_critic_is_not_moved_by_the_term(table: DataSet):
         assert torch.equal(p, old)
 
 
+@pytest.mark.parametrize("critic", ["class-scoring", "shuffled-dv"])
 def test_an_update_takes_one_step_for_each_part_of_the_pool(
-    table: DataSet, monkeypatch: pytest.MonkeyPatch
+    table: DataSet, monkeypatch: pytest.MonkeyPatch, critic: str
 ):
-    _, penalty = setup(table, steps=3)
-    sizes: list[int] = []
-    loss = penalty.estimator.loss
-
-    def counted(z: Tensor, *rest: Any, **options: Any) -> Tensor:
-        sizes.append(len(z))
-        return loss(z, *rest, **options)
-
-    monkeypatch.setattr(penalty.estimator, "loss", counted)
+    _, penalty = setup(table, steps=3, critic=critic)
+    optimizer = penalty.critic.optimizer
+    assert optimizer is not None
+    steps: list[Tensor] = []
+    monkeypatch.setattr(optimizer, "step", lambda: steps.append(torch.ones(())) or steps[-1])
     rows = table.train.take(torch.arange(96))
-    penalty.update(torch.randn(96, 8), rows.c, rows.y)
-    assert sizes == [32, 32, 32]
+    z = torch.randn(96, 8)
+    fitted = penalty.critic.fit(z, rows.c, rows.y, None, 3, penalty.generator)
+    assert len(steps) == 3
+    assert fitted.estimates.shape == fitted.gradients.shape == (3,)
 
 
 def test_the_budget_sees_every_estimate(table: DataSet):

@@ -215,7 +215,7 @@ def test_every_row_is_seen_once_in_an_epoch(table: DataSet, monkeypatch: pytest.
         ({"budget": "label", "conditional": True}, r'budget "label" is I\(Y;C\)'),
         ({"budget": "lots"}, "`budget` must be nats"),
         ({"loss": "hinge"}, "`loss` must be one of"),
-        ({"critic": "mine"}, "`critic` must be one of"),
+        ({"critic": "guess"}, "`critic` must be one of"),
         ({"critic_steps": 0}, "`critic_steps` must be an integer at least 1"),
         ({"critic_batch": 1}, "`critic_batch` must be an integer at least 2"),
     ],

@@ -1,9 +1,11 @@
-"""The optimiser of every model and critic here: Adam in one fused kernel for all its tensors.
+"""The optimisers of models and critics here: Adam in one fused kernel.
 
 A critic is so small that calls cost more than arithmetic, and fusing halves its step. The fused
 kernel on a CPU walks through memory: it pairs a weight with its gradient and moments by address,
 not by index, so all of them must be laid out alike (channels-last weights of convolutions!).
 `backward()` sees to that; saved moments and gradients from `torch.autograd.grad` need `like`.
+`PackedAdam` goes further: all parameters of a critic lie end to end in one vector, a step is one
+call, and a gradient that is not finite leaves everything as it was.
 """
 
 from collections.abc import Iterable
@@ -30,3 +32,74 @@ def restore(optimizer: torch.optim.Adam, state: dict[str, Any]) -> None:
         for name, value in moments.items():
             if value.shape == parameter.shape:
                 moments[name] = like(parameter, value)
+
+
+class PackedAdam:
+    """Adam with decoupled decay (arXiv 1711.05101) on one vector that holds all parameters.
+
+    The parameters and their gradients become views of `vector` and `gradient`, so their module
+    loads, saves and is fitted as ever; only moving it to another device or type parts them, and
+    the next step starts afresh there.
+
+    Args:
+        parameters: at least one, all of one type and on one device.
+        lr: learning rate.
+        decay: share of the parameters that every step takes away, in units of `lr`.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, decay: float = 0.0):
+        self.parameters, self.lr, self.decay = list(parameters), lr, decay
+        self._pack()
+
+    def _pack(self) -> None:
+        self.vector = torch.cat([p.detach().flatten() for p in self.parameters])
+        self.gradient, self.first, self.second = torch.zeros_like(self.vector.expand(3, -1))
+        self.count = torch.zeros((), device=self.vector.device)
+        sizes = [p.numel() for p in self.parameters]
+        parts = zip(self.vector.split(sizes), self.gradient.split(sizes), strict=True)
+        for parameter, (value, gradient) in zip(self.parameters, parts, strict=True):
+            parameter.data = value.view_as(parameter)
+            parameter.grad = gradient.view_as(parameter)
+
+    def zero_grad(self) -> None:
+        """Set all gradients to 0, as `backward` adds to them. To be called before new ones."""
+        if self.parameters[0].data_ptr() != self.vector.data_ptr():
+            self._pack()
+        self.gradient.zero_()
+
+    @torch.no_grad()
+    def step(self) -> Tensor:
+        """One step down the gradient, none at all where it is not finite. Returns its L2 norm, a
+        scalar; nothing waits for a GPU."""
+        norm = self.gradient.norm()
+        broken = (norm - norm).ne_(0).float()
+        self.count += 1
+        # The kernel of torch.optim.AdamW(fused=True), whose wrapper costs more than it. Where
+        # `found_inf` is 1 (as after torch.amp's unscaling) it leaves everything as it was.
+        torch._fused_adamw_(  # type: ignore[attr-defined]
+            [self.vector],
+            [self.gradient],
+            [self.first],
+            [self.second],
+            [],
+            [self.count],
+            lr=self.lr,
+            beta1=0.9,
+            beta2=0.999,
+            weight_decay=self.decay,
+            eps=1e-8,
+            amsgrad=False,
+            maximize=False,
+            grad_scale=None,
+            found_inf=broken,
+        )
+        return norm
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """All but the parameters, which their module saves."""
+        return {"first": self.first, "second": self.second, "count": self.count}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Go on from a saved state."""
+        for name, value in self.state_dict().items():
+            value.copy_(state[name])

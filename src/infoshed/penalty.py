@@ -17,6 +17,8 @@ In somebody else's loop:
     ...
     shed.update(encoder(x_pool).detach(), c_pool, y_pool)
     loss = loss + shed.term(loss, z, c, y)
+
+`shed.health` says what the estimate is and whether to believe it (see `infoshed.health`).
 """
 
 from typing import Any
@@ -25,11 +27,16 @@ import torch
 from torch import Tensor
 
 from infoshed.attributes import Attribute
-from infoshed.checks import check_number, check_same_length
-from infoshed.estimators import build_estimator
-from infoshed.optim import adam, restore
+from infoshed.checks import NonFiniteError, check_number, check_same_length
+from infoshed.critic import Critic
+from infoshed.estimators import ESTIMATORS, build_estimator, inputs
+from infoshed.health import Health, RunningMean
 from infoshed.pressure import Pressure
 from infoshed.seeds import seeded, torch_generator
+
+RUNNING = 0.1  # weight of the newest critic batch in the running estimate
+HELD_OUT = 0.3  # of the newest held-out batch; these are few
+PATIENCE = 20  # updates in a row with nothing finite in them before it is an error
 
 
 class MutualInformationPenalty:
@@ -40,11 +47,15 @@ class MutualInformationPenalty:
         attribute: the specification of c.
         c: training codes (n, columns), for the marginal p(c).
         y: training classes (n,); given, the penalty is I(Z;C|Y) instead of I(Z;C).
+        weights: importance of the training rows (n,); given, the penalty is that of the weighted
+            distribution, and `update` and `term` need weights too.
         pressure: `FixedStrength` or `Budget`.
         critic: a name in `ESTIMATORS`, or "auto".
         lr: learning rate of the critic's Adam.
         steps: critic steps per `update`.
         seed: of the critic's weights and shuffles.
+
+    Raises `InfoshedError` for a critic without a gradient in z, or one that does not take c.
     """
 
     def __init__(
@@ -54,6 +65,7 @@ class MutualInformationPenalty:
         c: Tensor,
         y: Tensor | None = None,
         *,
+        weights: Tensor | None = None,
         pressure: Pressure,
         critic: str = "auto",
         lr: float = 1e-3,
@@ -62,65 +74,147 @@ class MutualInformationPenalty:
     ):
         check_number("critic_lr", lr, 0)
         check_number("critic_steps", steps, 1, integer=True)
+        if critic in ESTIMATORS:
+            ESTIMATORS[critic].check_trainable()
         with seeded(seed, "critic"):
-            self.estimator = build_estimator(critic, dim, attribute, c, y)
+            self.estimator = build_estimator(critic, dim, attribute, c, y, weights=weights)
         self.pressure = pressure
         self.steps = steps
         self.conditional = y is not None
         self.generator = torch_generator(seed, "critic")
-        self.optimizer = adam(self.estimator.parameters(), lr)
+        self.critic = Critic(self.estimator, lr)
+        self.ceiling = None
+        if self.estimator.ceiling is not None:
+            self.ceiling = entropy_given(attribute, c, y, weights)
+        self.estimate = torch.zeros(())
+        self.running, self.held = RunningMean(RUNNING), RunningMean(HELD_OUT)
+        self.gradient, self.skipped, self.bad_updates = torch.zeros(3)
+        self.updates = 0
 
-    def update(self, z: Tensor, c: Tensor, y: Tensor | None = None) -> None:
+    def update(
+        self,
+        z: Tensor,
+        c: Tensor,
+        y: Tensor | None = None,
+        *,
+        weights: Tensor | None = None,
+    ) -> None:
         """Fit the critic on fresh features, in `steps` equal batches.
 
         Args:
             z: features (n, dim) of the *current* encoder, detached; stale ones give estimates of
                 the wrong distribution. c: codes (n, columns). y: classes (n,).
-        """
-        check_same_length(z=z, c=c, y=y)
-        if self.estimator.standardize is not None:
-            self.estimator.standardize.update(z)
-        for rows in torch.arange(len(z)).chunk(self.steps):
-            loss = self.estimator.loss(
-                z[rows], c[rows], None if y is None else y[rows], generator=self.generator
-            )
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
+            weights: importance of the rows (n,).
 
-    def term(self, task_loss: Tensor, z: Tensor, c: Tensor, y: Tensor | None = None) -> Tensor:
+        A batch with a non-finite loss or gradient leaves the critic as it was and is counted.
+        Raises `NonFiniteError` after many updates in a row without any other.
+        """
+        check_same_length(z=z, c=c, y=y, weights=weights)
+        if readable(z):
+            fitted = self.critic.fit(z, c, y, weights, self.steps, self.generator)
+            for value in fitted.estimates.unbind():
+                self.running.add(value)
+            good = torch.isfinite(fitted.gradients) & torch.isfinite(fitted.estimates)
+            self.skipped = 1 - good.float().mean()
+            kept = torch.where(good, fitted.gradients, 0).sum() / good.sum().clamp(min=1)
+            self.gradient = kept
+        else:
+            self.skipped = torch.ones(())
+        self.bad_updates = torch.where(self.skipped == 1, self.bad_updates.to(self.skipped) + 1, 0)
+        self.updates += 1
+        # Not at every update: reading it waits for a GPU.
+        if self.updates % PATIENCE == 0 and self.bad_updates >= PATIENCE:
+            raise NonFiniteError(
+                f"features or critic became non-finite (NaN or infinity) in the last "
+                f"{int(self.bad_updates)} updates of the critic; lower `lr` and `critic_lr`, or "
+                "check the inputs for NaN"
+            )
+
+    def term(
+        self,
+        task_loss: Tensor,
+        z: Tensor,
+        c: Tensor,
+        y: Tensor | None = None,
+        *,
+        weights: Tensor | None = None,
+    ) -> Tensor:
         """A scalar to add to `task_loss`; its value is strength * estimate, its gradient in z the
-        balanced one of the module. Reads z's graph once and keeps it.
+        balanced one of the module. Reads z's graph once and keeps it. Where z or the gradient is
+        not finite the term is 0, and so is its gradient.
 
         Args:
             task_loss: scalar, computed from z.
             z: (n, dim) with its graph. c: codes (n, columns). y: classes (n,).
+            weights: importance of the rows (n,).
         """
+        if not readable(z):
+            return task_loss.new_zeros(())
         (task_gradient,) = torch.autograd.grad(task_loss, z, retain_graph=True)
         leaf = z.detach().requires_grad_()
-        estimate = self.estimator(leaf, c, y, generator=self.generator)
+        estimate = self.estimator(leaf, c, y, weights=weights, generator=self.generator)
         (gradient,) = torch.autograd.grad(estimate, leaf)
-        self.estimate = estimate.detach()
+        balanced = balance(gradient, task_gradient)
+        total = estimate.detach() + balanced.sum()
+        good = torch.isfinite(total)
+        self.estimate = torch.where(good, estimate.detach(), self.estimate.to(estimate))
         self.pressure.observe(self.estimate)
         strength = self.pressure.strength.to(z.device)
-        surrogate = (z * (strength * balance(gradient, task_gradient))).sum()
-        return surrogate + (strength * self.estimate - surrogate).detach()
+        # `where` and not a product: 0 times NaN is NaN.
+        surrogate = (z * (strength * torch.where(good, balanced, 0))).sum()
+        value = torch.where(good, strength * self.estimate, 0)
+        return surrogate + (value - surrogate).detach()
+
+    @torch.no_grad()
+    def hold_out(
+        self,
+        z: Tensor,
+        c: Tensor,
+        y: Tensor | None = None,
+        *,
+        weights: Tensor | None = None,
+    ) -> Tensor:
+        """Read the critic on rows that no `update` ever sees, for `health`; the raw estimate.
+
+        Args: as in `update`.
+        """
+        if not readable(z):
+            return z.new_full((), float("nan"))
+        value = self.estimator(z, c, y, weights=weights, generator=self.generator)
+        self.held.add(value)
+        return value
+
+    @property
+    def health(self) -> Health:
+        """The present record."""
+        running = self.running.mean
+        return Health.of(running, self.held.value, self.gradient, self.skipped, self.ceiling)
 
     def state_dict(self) -> dict[str, Any]:
         """All that `load_state_dict` needs to go on bit for bit."""
+        optimizer = self.critic.optimizer
         return {
             "estimator": self.estimator.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": optimizer.state_dict() if optimizer else {},
             "pressure": self.pressure.state_dict(),
             "generator": self.generator.get_state(),
+            "running": self.running.state_dict(),
+            "held_out": self.held.state_dict(),
+            "record": torch.stack([self.estimate, self.gradient, self.skipped, self.bad_updates]),
+            "updates": self.updates,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a saved state."""
         self.estimator.load_state_dict(state["estimator"])
-        restore(self.optimizer, state["optimizer"])
+        if self.critic.optimizer is not None:
+            self.critic.optimizer.load_state_dict(state["optimizer"])
         self.pressure.load_state_dict(state["pressure"])
         self.generator.set_state(state["generator"])
+        self.running.load_state_dict(state["running"])
+        self.held.load_state_dict(state["held_out"])
+        self.estimate, self.gradient, self.skipped, self.bad_updates = state["record"].unbind()
+        self.updates = state["updates"]
 
 
 def balance(gradient: Tensor, task_gradient: Tensor) -> Tensor:
@@ -129,3 +223,25 @@ def balance(gradient: Tensor, task_gradient: Tensor) -> Tensor:
     norm, limit = gradient.norm(), task_gradient.norm()
     scale = torch.where(norm > limit, limit / norm.clamp_min(torch.finfo(norm.dtype).tiny), 1.0)
     return gradient * scale
+
+
+def readable(z: Tensor) -> bool:
+    """Whether z can be given to an estimator, which refuses NaN and infinity on the CPU. On a GPU
+    always: there nothing is looked at, and what is not finite is left out further down."""
+    return z.device.type != "cpu" or bool(torch.isfinite(z.detach().sum()))
+
+
+def entropy_given(
+    attribute: Attribute, c: Tensor, y: Tensor | None, weights: Tensor | None
+) -> float | None:
+    """H(C), or H(C|Y) where y is given, in nats (summed over parts): the most that an estimate can
+    be. None where c is continuous. Arguments as in `MutualInformationPenalty`."""
+    if y is None or not attribute.heads:
+        return inputs.entropy(attribute, c, weights)
+    weights = torch.ones(len(y), device=y.device) if weights is None else weights
+    total = 0.0
+    for k in y.unique():
+        share = float(weights[y == k].sum() / weights.sum())
+        if share:
+            total += share * (inputs.entropy(attribute, c[y == k], weights[y == k]) or 0.0)
+    return total

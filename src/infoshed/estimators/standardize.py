@@ -30,12 +30,16 @@ class RunningStandardizer(nn.Module):
 
     @torch.no_grad()
     def update(self, z: Tensor) -> None:
-        """Move the moments towards those of the batch z (n, dim)."""
-        self.steps += 1
+        """Move the moments towards those of the batch z (n, dim). One that is not finite is left
+        out."""
+        mean = z.mean(0)
+        variance = (z - mean).square_().mean(0)  # var() takes several times as long
+        fine = torch.isfinite(variance.sum())
+        self.steps += fine
         # 1/t until the average is warm: the first batch counts whole, not by `momentum`.
-        weight = torch.clamp(1 / self.steps, min=self.momentum).to(z.dtype)
-        self.mean.lerp_(z.mean(0), weight)
-        self.variance.lerp_(z.var(0, correction=0), weight)
+        weight = torch.clamp(1 / self.steps.clamp(min=1), min=self.momentum).to(z.dtype)
+        self.mean.lerp_(torch.where(fine, mean, self.mean), weight)
+        self.variance.lerp_(torch.where(fine, variance, self.variance), weight)
 
     def forward(self, z: Tensor) -> Tensor:
         """z on unit scale; a constant column stays near 0 instead of being blown up."""

@@ -9,20 +9,27 @@ c are tied, which it could only be by dropping y.
 
 `conditional=False` penalises the marginal I(Z;C) as the paper does; `budget` holds the estimate
 at a level instead of pressing at a fixed strength; `loss="plain"` leaves the task loss alone.
+Every few steps the critic is read on a batch of the validation split, which it is never fitted on:
+the record of its health (see `infoshed.health`) is among the metrics.
 With `strength=0` nothing is corrected or penalised: that is `plain`, to the last bit.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor, no_grad
+import torch
+from torch import Tensor
+from torch.func import functional_call
 
 from infoshed.checks import InfoshedError, check_choice, check_number
 from infoshed.methods.base import LOSSES, Fresh, Setting
 from infoshed.methods.supervised import Plain
 from infoshed.penalty import MutualInformationPenalty
 from infoshed.pressure import Budget, FixedStrength, budget_nats
+from infoshed.seeds import torch_generator
 from infoshed.types import Batch
+
+HOLD_OUT_EVERY = 10  # steps; one pass of the encoder without a gradient costs 2% of so many
 
 
 @dataclass(frozen=True)
@@ -98,28 +105,51 @@ class MI(Plain):
             steps=options.critic_steps,
             seed=setting.seed,
         )
+        self.steps = 0
+        self.held_out = torch_generator(setting.seed, "held out")
 
     def extra_loss(self, task_loss: Tensor, z: Tensor, batch: Batch, fresh: Fresh) -> Tensor | None:
         if self.penalty is None:
             return None
         rows = self.options.critic_batch or self.setting.batch_size
         pool = fresh(self.options.critic_steps * rows)
-        with no_grad():
+        with torch.no_grad():
             features = self.model.encoder(pool.x)
         self.penalty.update(features, pool.c, pool.y)
+        if self.steps % HOLD_OUT_EVERY == 0:
+            self.hold_out(self.penalty, rows)
+        self.steps += 1
         return self.penalty.term(task_loss, z, batch.c, batch.y)
+
+    @torch.no_grad()
+    def hold_out(self, penalty: MutualInformationPenalty, rows: int) -> None:
+        """Read the critic on random rows of the validation split."""
+        split, encoder = self.setting.data.validation, self.model.encoder
+        batch = split.take(torch.randint(len(split), (rows,), generator=self.held_out))
+        # In training mode, as the critic knows z, but batch statistics must not learn these rows.
+        buffers = {name: buffer.clone() for name, buffer in encoder.named_buffers()}
+        penalty.hold_out(functional_call(encoder, buffers, (batch.x,)), batch.c, batch.y)
 
     def step(self, batch: Batch, fresh: Fresh) -> dict[str, Tensor]:
         metrics = super().step(batch, fresh)
         if self.penalty is not None:
-            metrics |= {"mi": self.penalty.estimate, "strength": self.penalty.pressure.strength}
+            metrics |= self.penalty.health.metrics()
+            metrics["strength"] = self.penalty.pressure.strength
         return metrics
 
     def state_dict(self) -> dict[str, Any]:
-        penalty = {} if self.penalty is None else {"penalty": self.penalty.state_dict()}
-        return super().state_dict() | penalty
+        state = super().state_dict()
+        if self.penalty is not None:
+            state |= {
+                "penalty": self.penalty.state_dict(),
+                "steps": self.steps,
+                "held_out": self.held_out.get_state(),
+            }
+        return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state)
         if self.penalty is not None:
             self.penalty.load_state_dict(state["penalty"])
+            self.steps = state["steps"]
+            self.held_out.set_state(state["held_out"])

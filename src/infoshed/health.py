@@ -1,0 +1,109 @@
+"""The record of an estimate in training: what it is, and whether it can be believed.
+
+    estimate   running average over critic batches, each read before it was fitted to, in [0, H]
+    held out   the same over batches of rows that the critic is never fitted on
+    gap        running average - held out: what the critic knows of its rows by heart
+
+H is H(C), or H(C|Y) for I(Z;C|Y). A gap of the order of the estimate says that the critic learns
+rows by heart; an estimate at the ceiling, that it cannot rise further; skipped batches, that
+features or scores overflow. All are tensors: nothing waits for a GPU until they are read.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+SATURATED = 0.98
+
+
+@dataclass(frozen=True)
+class Health:
+    """Scalars; in nats where the estimator measures in nats.
+
+    Args:
+        estimate: within [0, ceiling]. share: of the ceiling, in [0, 1], None without one.
+        held_out, gap: None before any held-out batch was measured.
+        gradient: L2 norm of the critic's gradient, mean over the newest batches.
+        skipped: share of the newest critic batches that were skipped, non-finite.
+        saturated: 1 where the estimate is within 2% of the ceiling, else 0.
+        ceiling: H(C) or H(C|Y); None for continuous c, or another unit.
+    """
+
+    estimate: Tensor
+    share: Tensor | None
+    held_out: Tensor | None
+    gap: Tensor | None
+    gradient: Tensor
+    skipped: Tensor
+    saturated: Tensor
+    ceiling: float | None
+
+    @classmethod
+    def of(
+        cls,
+        running: Tensor,
+        held_out: Tensor | None,
+        gradient: Tensor,
+        skipped: Tensor,
+        ceiling: float | None,
+    ) -> "Health":
+        """The record of raw averages, which may lie outside [0, ceiling]."""
+        estimate = running.clamp(0, ceiling)
+        return cls(
+            estimate=estimate,
+            share=estimate / ceiling if ceiling else None,
+            held_out=None if held_out is None else held_out.clamp(0, ceiling),
+            gap=None if held_out is None else running - held_out,
+            gradient=gradient,
+            skipped=skipped,
+            saturated=(running >= SATURATED * ceiling).float() if ceiling else 0 * running,
+            ceiling=ceiling,
+        )
+
+    def metrics(self) -> dict[str, Tensor]:
+        """Under the names of the per-epoch metrics, without what is not known."""
+        values = {
+            "mi": self.estimate,
+            "mi_held_out": self.held_out,
+            "mi_gap": self.gap,
+            "mi_saturated": self.saturated,
+            "critic_gradient": self.gradient,
+            "skipped": self.skipped,
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+
+class RunningMean:
+    """An exponential average of scalars: the plain mean of the first 1/weight, then weight for the
+    newest. Values that are not finite are left out.
+
+    Args:
+        weight: of the newest value.
+    """
+
+    def __init__(self, weight: float):
+        self.weight, self.count = weight, 0
+        self.mean = torch.zeros(())
+
+    @property
+    def value(self) -> Tensor | None:
+        """The average, None before the first value."""
+        return self.mean if self.count else None
+
+    def add(self, value: Tensor) -> None:
+        """Take in one scalar."""
+        value = value.detach()
+        self.count += 1
+        mean = self.mean.to(value)
+        moved = torch.lerp(mean, value, max(1 / self.count, self.weight))
+        self.mean = torch.where(torch.isfinite(value), moved, mean)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What `load_state_dict` needs to go on from here."""
+        return {"mean": self.mean, "count": self.count}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+        self.mean, self.count = state["mean"], state["count"]
