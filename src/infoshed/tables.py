@@ -4,7 +4,11 @@ from collections.abc import Iterable, Mapping
 from statistics import mean
 from typing import Any
 
+from infoshed.offline import MIEstimate
 from infoshed.run import Run
+from infoshed.sample import Sample
+
+SIDES = {"lower": "below", "upper": "above"}
 
 
 def text_table(header: list[str], rows: Iterable[list[str]]) -> str:
@@ -55,6 +59,36 @@ def run_table(run: Run) -> str:
     return text_table(
         [f"{run.config.dataset}, {run.config.method}, seed {run.config.seed}", ""], rows
     )
+
+
+def estimate_text(estimate: MIEstimate, sample: Sample) -> str:
+    """An estimate for people: the figure, what it rests on, and every warning on a line."""
+    name = "C|Y" if estimate.conditional else "C"
+    # Below a tenth of a nat the differences that matter are in the later digits.
+    digits = 2 if estimate.high >= 0.1 else 4
+    nats, low, high = (f"{v:.{digits}f}" for v in (estimate.nats, estimate.low, estimate.high))
+    if estimate.unit == "nats":
+        lines = [f"I(Z;{name}) = {nats} nats ({low} to {high}, 95% interval)"]
+    else:
+        lines = [f"{estimate.unit} = {nats} ({low} to {high}, 95% interval)"]
+    if estimate.share_of_entropy is not None:
+        share = f"{estimate.share_of_entropy:.{0 if estimate.share_of_entropy >= 0.1 else 1}%}"
+        lines[0] += f", {share} of H({name}) = {estimate.entropy:.2f} nats"
+    p = "p < 0.001" if estimate.null_p < 0.001 else f"p = {estimate.null_p:.2g}"
+    kind = f"has {sample.values:,} values" if sample.values else "is continuous"
+    columns = sample.z.shape[1]
+    lines += [
+        f"any dependence at all: {p}",
+        f"{estimate.rows:,} rows, {columns:,} column{'s' * (columns != 1)} of z; "
+        f"{sample.name} {kind}",
+    ]
+    if len(estimate.judges) > 1:
+        judges = [f"{judge} {value:.{digits}f}" for judge, value in estimate.judges.items()]
+        lines.append(f"judges, each alone: {', '.join(judges)}")
+    else:
+        bound = "" if estimate.bound == "neither" else f", a bound from {SIDES[estimate.bound]}"
+        lines.append(f"estimator: {estimate.estimator}{bound}")
+    return "\n".join(lines + [f"warning: {warning}" for warning in estimate.warnings])
 
 
 def catalogue(*tables: Mapping[str, Any]) -> dict[str, dict[str, str]]:

@@ -1,0 +1,199 @@
+"""Delimited text (.csv, .tsv): which columns there are, and columns as numbers or text.
+
+A column of whole numbers becomes int64, of numbers float64, anything else text. A file is read
+twice at most, once for the numbers, in blocks (cells as text take ten times the memory of
+numbers), and once more if columns hold text.
+"""
+
+import csv
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from infoshed.checks import InfoshedError
+
+BLOCK = 10_000
+SAMPLE = 1000  # rows that are looked at to tell a header
+MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "-"}  # where other cells are numbers
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a delimited file holds.
+
+    Args:
+        path: the file. delimiter: between its cells.
+        names: of all columns, in order; "1", "2", ... where the file has no header.
+        header: whether its first line holds the names.
+    """
+
+    path: Path
+    delimiter: str
+    names: tuple[str, ...]
+    header: bool
+
+
+def read_layout(path: Path, delimiter: str) -> Layout:
+    """The columns of `path`. A first line is a header where it differs in kind from the lines
+    below it, see `_is_header`. Raises `InfoshedError` for files that are no such text."""
+    sample = [cells for _, cells in islice(_records(path, delimiter), SAMPLE)]
+    if not sample:
+        raise InfoshedError(f"{path} is empty")
+    for other, name in ((";", "semicolons"), ("\t", "tabs")):
+        counts = {line[0].count(other) for line in sample}
+        if len(sample[0]) == 1 and len(sample) > 1 and len(counts) == 1 and 0 not in counts:
+            wanted = "tabs" if delimiter == "\t" else "commas"
+            raise InfoshedError(f"{path} is separated by {name}; {wanted} are expected")
+    first, below = sample[0], sample[1:]
+    if not _is_header(first, below):
+        return Layout(path, delimiter, tuple(str(i + 1) for i in range(len(first))), False)
+    if not below:
+        raise InfoshedError(f"{path} has a header and no rows below it")
+    return Layout(path, delimiter, tuple(name.strip() for name in first), True)
+
+
+def read_columns(layout: Layout, names: list[str]) -> dict[str, np.ndarray]:
+    """The columns called `names`, each (n,) int64, float64 or text.
+
+    Raises `InfoshedError` for missing values and for NaN or infinity, naming line and column.
+    """
+    places = {name: layout.names.index(name) for name in names}
+    columns = _number_columns(layout, places)
+    text = _text_columns(layout, {n: i for n, i in places.items() if n not in columns})
+    return {name: columns[name] if name in columns else text[name] for name in names}
+
+
+def _records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Line number and cells of every record, the header's among them, all of one length."""
+    line, width, blank = 0, 0, 0
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            if "\0" in file.read(4096):
+                raise InfoshedError(f"{path} is not text in UTF-8; save it as UTF-8")
+            file.seek(0)
+            reader = csv.reader(file, delimiter=delimiter, strict=True)
+            for cells in reader:
+                line = reader.line_num
+                if not cells:  # harmless at the end of the file only
+                    blank = blank or line
+                    continue
+                if blank:
+                    raise InfoshedError(f"{path}: line {blank} is empty")
+                width = width or len(cells)
+                if len(cells) != width:
+                    raise InfoshedError(
+                        f"{path}: line {line} has {len(cells)} cells, the first has {width}"
+                    )
+                yield line, cells
+    except UnicodeDecodeError:
+        raise InfoshedError(f"{path} is not text in UTF-8; save it as UTF-8") from None
+    except csv.Error as error:
+        raise InfoshedError(f"{path}: after line {line}: {error}") from None
+
+
+def _is_header(first: list[str], below: list[list[str]]) -> bool:
+    """Whether `first` names the columns of the rows `below`.
+
+    It does where text stands above numbers. Where text stands above text only, it does unless one
+    of its cells occurs again below. Numbers are names only where they count the columns, as pandas
+    writes unnamed ones: 0, 1, 2, ... above numbers that have a point. An empty first cell is the
+    name that pandas gives its row numbers.
+    """
+    columns = [[cells[i] for cells in below] for i in range(len(first))]
+    if not first[0].strip() and len(first) > 1:
+        first, columns = first[1:], columns[1:]
+    if any(
+        not _is_number_or_missing(top) and any(map(is_number, column))
+        and all(map(_is_number_or_missing, column))
+        for top, column in zip(first, columns, strict=True)
+    ):  # fmt: skip
+        return True
+    for i, (top, column) in enumerate(zip(first, columns, strict=True)):
+        counted = top == str(i) and column and not any(map(str.isdecimal, column))
+        if not top.strip() or top in column or (is_number(top) and not counted):
+            return False
+    return True
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell reads as a number: not "1_000", which Python would take for one."""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return "_" not in cell
+
+
+def _is_number_or_missing(cell: str) -> bool:
+    return is_number(cell) or cell.strip().lower() in MISSING
+
+
+def _rows(layout: Layout) -> Iterator[tuple[int, list[str]]]:
+    return islice(_records(layout.path, layout.delimiter), int(layout.header), None)
+
+
+def _number_columns(layout: Layout, places: dict[str, int]) -> dict[str, np.ndarray]:
+    """Those of the columns at `places` that hold numbers alone."""
+    blocks: dict[str, list[np.ndarray]] = {name: [] for name in places}
+    rows = _rows(layout)
+    while block := [cells for _, cells in islice(rows, BLOCK)]:
+        for name in list(blocks):
+            numbers = _numbers([cells[places[name]] for cells in block])
+            if numbers is None:
+                del blocks[name]
+            else:
+                blocks[name].append(numbers)
+    columns = {name: np.concatenate(parts) for name, parts in blocks.items()}
+    for name, column in columns.items():
+        if not np.isfinite(column).all():
+            row = int(np.argmin(np.isfinite(column)))
+            line, cells = next(islice(_rows(layout), row, None))
+            raise InfoshedError(
+                f"{layout.path}: line {line} has {cells[places[name]]!r} in column '{name}'; "
+                "drop or fill such rows"
+            )
+    return columns
+
+
+def _numbers(cells: list[str]) -> np.ndarray | None:
+    if "_" in "".join(cells):  # see `is_number`
+        return None
+    for kind, dtype in ((int, np.int64), (float, np.float64)):
+        try:
+            return np.array(list(map(kind, cells)), dtype)
+        except (ValueError, OverflowError):  # OverflowError: beyond int64
+            continue
+    return None
+
+
+def _text_columns(layout: Layout, places: dict[str, int]) -> dict[str, np.ndarray]:
+    if not places:
+        return {}
+    columns: dict[str, list[str]] = {name: [] for name in places}
+    lines = []
+    for line, cells in _rows(layout):
+        lines.append(line)
+        for name, place in places.items():
+            columns[name].append(cells[place])
+    for name, column in columns.items():
+        _refuse_missing(layout.path, name, column, lines)
+    return {name: np.array(column, dtype=str) for name, column in columns.items()}
+
+
+def _refuse_missing(path: Path, name: str, column: list[str], lines: list[int]) -> None:
+    """Blank cells are missing in any column, "NA" and its like in one of numbers otherwise."""
+    strange = [i for i, cell in enumerate(column) if not is_number(cell) or math.isnan(float(cell))]
+    missing = [i for i in strange if column[i].strip().lower() in MISSING]
+    if len(missing) < len(strange) or len(strange) == len(column):
+        missing = [i for i in strange if not column[i].strip()]
+    if missing:
+        cell = column[missing[0]].strip()
+        what = f"{cell!r} for a missing value" if cell else "an empty cell"
+        raise InfoshedError(
+            f"{path}: line {lines[missing[0]]} has {what} in column '{name}' "
+            f"({len(missing):,} such in the column); drop or fill these rows"
+        )

@@ -1,0 +1,118 @@
+"""File formats: which arrays a file holds, and how to read some of them.
+
+Each opens a path into the names of its columns or arrays, a function that reads those of given
+names, and a note on what was decided. Nothing in a file is executed: arrays of Python objects,
+which numpy stores as pickles, are refused.
+"""
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from infoshed.checks import InfoshedError
+from infoshed.delimited import read_columns, read_layout
+
+Columns = dict[str, np.ndarray]
+Opened = tuple[list[str], Callable[[list[str]], Columns], str]
+
+
+def _open_numpy(path: Path) -> Opened:
+    """.npy and .npz: names, how to read them, no note."""
+    refused = InfoshedError(
+        f"{path} holds Python objects (a pickle), which could run code when loaded; save numbers "
+        "or text instead, such as np.save(path, np.asarray(z, dtype=float))"
+    )
+
+    def load(read: Callable[[], Any]) -> Any:
+        try:
+            return read()
+        except (ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
+            # numpy takes whatever it does not know for a pickle.
+            if "Object arrays" in str(error):
+                raise refused from None
+            raise InfoshedError(f"{path} is not a file that numpy wrote, or is cut off") from None
+
+    found = load(lambda: np.load(path, allow_pickle=False))
+    if isinstance(found, np.ndarray):
+        return [""], lambda names: dict.fromkeys(names, found), ""
+    with found:
+        names = list(found.files)
+    if not names:
+        raise InfoshedError(f"{path} holds no arrays")
+
+    def read(names: list[str]) -> Columns:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: load(lambda name=name: arrays[name]) for name in names}
+
+    return names, read, ""
+
+
+def _open_delimited(path: Path) -> Opened:
+    layout = read_layout(path, "\t" if path.suffix.lower() == ".tsv" else ",")
+    names = list(layout.names)
+    note = f"{path}: the first line is a header" if layout.header else (
+        f"{path}: no header in the first line; columns are called 1 to {len(names)}"
+    )  # fmt: skip
+    if layout.header and "" in names:
+        place = names.index("")
+        # pandas writes its row numbers in a first column without a name.
+        if place or len(names) == 1:
+            raise InfoshedError(f"{path}: column {place + 1} has no name in the header")
+        names = names[1:]
+        note += ", and the first column, which has no name, was left out as row numbers"
+    return names, lambda names: read_columns(layout, names), note
+
+
+def _open_parquet(path: Path) -> Opened:
+    """.parquet, by way of pyarrow, which is an extra."""
+    try:
+        from pyarrow import ArrowInvalid, parquet
+    except ImportError:
+        raise InfoshedError(
+            f"reading {path} needs pyarrow: pip install 'infoshed[parquet]'"
+        ) from None
+    try:
+        names = list(parquet.read_schema(path).names)
+    except ArrowInvalid:
+        raise InfoshedError(f"{path} is not a parquet file, or is cut off") from None
+
+    def read(names: list[str]) -> Columns:
+        table = parquet.read_table(path, columns=names)
+        return {name: _arrow_column(path, name, table.column(name)) for name in names}
+
+    return [n for n in names if not n.startswith("__index_level_")], read, ""
+
+
+def _arrow_column(path: Path, name: str, column: Any) -> np.ndarray:
+    """(n,) numbers or text; lists of one length, such as embeddings, become (n, d)."""
+    if column.null_count:
+        row = column.is_null().to_pylist().index(True)
+        raise InfoshedError(
+            f"{path}: row {row + 1} has no value in column '{name}' ({column.null_count:,} such in "
+            "the column); drop or fill these rows"
+        )
+    kind = str(column.type)
+    if "list" in kind.split("<")[0]:
+        rows = column.to_pylist()
+        lengths = {len(row) for row in rows}
+        if len(lengths) > 1:
+            raise InfoshedError(f"{path}: lists in column '{name}' differ in length")
+        return np.array(rows)
+    if kind.startswith("dictionary"):
+        column = column.cast(column.type.value_type)
+    if kind.startswith("decimal"):
+        column = column.cast("float64")
+    array = column.to_numpy()
+    return array.astype(str) if "string" in str(column.type) else array
+
+
+FORMATS: dict[str, Callable[[Path], Opened]] = {
+    ".npy": _open_numpy,
+    ".npz": _open_numpy,
+    ".csv": _open_delimited,
+    ".tsv": _open_delimited,
+    ".parquet": _open_parquet,
+}
