@@ -135,7 +135,7 @@ def make(name: str, kind: str, *, conditional: bool = False, seed: int = 0) -> E
     return build(name, ATTRIBUTES[kind], rows, conditional=conditional, seed=seed)
 
 
-def fit(estimator: Estimator, draw: Draw, steps: int = 60, size: int = 256) -> Estimator:
+def fit(estimator: Estimator, draw: Draw, steps: int = 60, size: int = 192) -> Estimator:
     """Fit the critic on fresh rows, its learning rate falling to 0."""
     pool = draw(steps * size)
     optimizer = adam(estimator.parameters(), 1e-2) if estimator.fitted else None
@@ -501,7 +501,7 @@ def test_given_y_a_z_that_equals_y_tells_nothing_more(name: str):
     attribute, draw = labelled(3, 1)
     held_out = labelled(3, 2)[1](3000)
     marginal, given_y = (
-        value(fit(build(name, attribute, draw(20_000), conditional=way), draw), held_out)
+        value(fit(build(name, attribute, draw(4000), conditional=way), draw), held_out)
         for way in (False, True)
     )
     assert marginal > 0.3
@@ -520,7 +520,7 @@ def test_given_y_it_finds_what_z_says_beyond_y(name: str):
         c = attribute.encode(follow(w, 2, rng))
         return Rows(torch.from_numpy(z).float(), c, torch.from_numpy(y))
 
-    estimator = build(name, attribute, draw(20_000), conditional=True)
+    estimator = build(name, attribute, draw(4000), conditional=True)
     after = value(fit(estimator, draw), draw(3000))
     if estimator.unit != "nats":
         assert after > 0.3
@@ -568,7 +568,7 @@ def test_hard_batches_give_finite_estimates_and_gradients(
     name: str, kind: str, conditional: bool, case: str
 ):
     rows = hard_batches(kind)[case]
-    estimator = fit(make(name, kind, conditional=conditional), lambda n: rows.take([0] * n), 1)
+    estimator = fit(make(name, kind, conditional=conditional), lambda n: rows.take([0] * n), 1, 32)
     if estimator.standardize is not None:
         for _ in range(3):
             estimator.standardize.update(rows.z)
@@ -590,14 +590,11 @@ def test_hard_batches_give_finite_estimates_and_gradients(
 
 @pytest.mark.parametrize(("name", "kind"), PAIRS)
 @every_way
-@pytest.mark.parametrize("factor", [3.0, 100.0])
-def test_a_wild_critic_stays_finite_and_below_the_entropy(
-    name: str, kind: str, conditional: bool, factor: float
-):
+def test_a_wild_critic_stays_finite_and_below_the_entropy(name: str, kind: str, conditional: bool):
     estimator = fit(make(name, kind, conditional=conditional), dependent(kind, 1), 5)
     with torch.no_grad():
         for parameter in estimator.parameters():
-            parameter.mul_(factor)
+            parameter.mul_(100)
     rows = dependent(kind, 2)(64)
     z = rows.z.clone().requires_grad_()
     estimate = estimator(z, rows.c, rows.y, generator=torch.Generator().manual_seed(0))
