@@ -11,7 +11,6 @@ from infoshed.seeds import numpy_generator
 
 PERMUTATIONS = 999
 NORMAL = 1.96
-LEAST = 0.5
 
 
 @dataclass(frozen=True)
@@ -60,20 +59,20 @@ def read(
         test, rest = fold == k, fold != k
         w = pool_weights(full[:, rest], log_prior[rest], target[rest], weights[rest])
         pooled[test] = pool(full[:, test], log_prior[test], w)
-        # See `uncooled`.
-        warm = uncooled(w)
+        # The same weights for both: how far judges are cooled depends on the number of rows too,
+        # and the first-order law holds for fixed weights only.
         inside, hit = np.arange(test.sum()), target[test]
-        value_full[test] = pool(full[:, test], log_prior[test], warm)[inside, hit]
-        value_half[test] = pool(half[:, test], log_prior[test], warm)[inside, hit]
+        value_full[test] = pooled[test][inside, hit]
+        value_half[test] = pool(half[:, test], log_prior[test], w)[inside, hit]
     share = weights / weights.sum()
-    plain = float(share @ pooled[rows, target])
+    plain = float(share @ value_full)
     values = 2 * value_full - value_half
     value = float(share @ values)
     error = float(np.sqrt((share**2) @ (values - value) ** 2))
     rising = float(share @ (value_full - value_half))
-    reach = float(np.hypot(NORMAL * error, 0.5 * abs(rising)))
+    reach = float(np.hypot(NORMAL * error, rising))  # all of the correction is in doubt
     if weighted:
-        spread = float(np.sqrt((share**2) @ (pooled[rows, target] - plain) ** 2))
+        spread = float(np.sqrt((share**2) @ (value_full - plain) ** 2))
         null_p = float(1 - ndtr(plain / spread)) if spread > 0 else 1.0
     else:
         null_p = permutation_p(pooled, target, blocks, numpy_generator(seed, "permutations"))
@@ -84,17 +83,6 @@ def read(
     return Reading(
         value, value - reach, value + reach, null_p, n, single, rising=rising,
     )  # fmt: skip
-
-
-def uncooled(w: np.ndarray) -> np.ndarray:
-    """Pool weights brought to a sum of 1 where they are between 1/2 and 1.
-
-    The fitted weights cool judges that are overconfident for want of rows. A cooled judge does not
-    fall short by a / N (its weight depends on N), an uncooled one does: only the latter can be
-    extrapolated. Where the weights are below 1/2, z tells nearly nothing and they stay small.
-    """
-    total = w.sum()
-    return w / max(total, LEAST) if total < 1 else w
 
 
 def permutation_p(

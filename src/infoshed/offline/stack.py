@@ -14,6 +14,7 @@ from scipy.special import logsumexp
 
 RIDGE = 1e-3
 LARGEST = 3.0
+MOST_SCORES, LEAST_ROWS = 2_000_000, 2000
 
 
 def pool_weights(
@@ -25,7 +26,12 @@ def pool_weights(
         scores: s_j (J, n, m). log_prior: (n, m), -inf where a value cannot be.
         target: the value that was (n,). weights: of the rows (n,), on any scale.
     """
-    judges, n, _ = scores.shape
+    judges, n, m = scores.shape
+    if n * m > MOST_SCORES:  # a few numbers do not need them all
+        size = max(LEAST_ROWS, MOST_SCORES // m)
+        part = np.random.default_rng(0).permutation(n)[:size]
+        scores, log_prior = scores[:, part], log_prior[part]
+        target, weights, n = target[part], weights[part], len(part)
     rows = np.arange(n)
     share = weights / weights.sum()
     hit = scores[:, rows, target]

@@ -1,0 +1,358 @@
+"""Every estimator on every case of known information, and what a user would otherwise pick.
+
+    python benchmarks/estimators.py --quick          # a small selection, under ten minutes
+    python benchmarks/estimators.py --jobs 2         # everything, resumable, for hours
+    python benchmarks/estimators.py --table          # print the committed rows
+
+Suites (`--suites`):
+
+- targets   the automatic estimate on the cases that it was built for, n = 10,000
+- null      no dependence at all: size of the estimate, false alarms
+- weak      a weak dependence: how often it is found
+- coverage  how often the 95% interval holds the truth, closed-form judges only
+- zoo       every named estimator, and rivals, on a case of every family, n = 4,000
+- online    what a critic is worth while training: see online.py
+
+One row for each estimate in benchmarks/results/estimators.jsonl. Rivals: scikit-learn's
+mutual_info_classif (the largest column, since it knows no joint), a logistic regression's
+cross-validated bound, KSG and Ross through the library's own "ksg", and torch-mist where it is
+installed (pip install --no-deps torch-mist pyro-ppl pyro-api opt_einsum hydra-core omegaconf
+antlr4-python3-runtime mpld3, and pandas).
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import infoshed
+from infoshed.run import versions
+from infoshed.truth import Sample, build_case
+
+RESULTS = Path(__file__).parent / "results" / "estimators.jsonl"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One estimate to make."""
+
+    suite: str
+    case: str
+    contender: str
+    n: int
+    seed: int
+    params: dict[str, Any] = field(default_factory=dict)
+
+    def key(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+
+def logistic_bound(sample: Sample) -> float:
+    """H(C) minus the cross-validated cross-entropy of a logistic regression."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    c = sample.c
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
+    p = cross_val_predict(model, sample.z, c, cv=5, method="predict_proba")
+    share = np.bincount(c) / len(c)
+    return float(np.mean(np.log(np.maximum(p[np.arange(len(c)), c], 1e-12) / share[c])))
+
+
+def largest_column(sample: Sample) -> float:
+    """The largest of scikit-learn's estimates for single columns of z."""
+    from sklearn.feature_selection import mutual_info_classif
+
+    return float(mutual_info_classif(sample.z, sample.c, random_state=0).max())
+
+
+def torch_mist(name: str) -> Callable[[Sample], float]:
+    """torch-mist's estimate with its own defaults, early stopping on a tenth of the rows."""
+
+    def estimate(sample: Sample) -> float:
+        from torch_mist import estimate_mi  # type: ignore[import-not-found]
+
+        c = sample.c
+        pair = np.eye(int(c.max()) + 1)[c] if c.dtype.kind == "i" else c
+        value = estimate_mi(
+            data=(sample.z.astype(np.float32), pair.astype(np.float32)),
+            estimator=name, hidden_dims=[64, 64], max_epochs=20, batch_size=128, verbose=False,
+        )  # fmt: skip
+        return float(value[0] if isinstance(value, tuple) else value)
+
+    return estimate
+
+
+RIVALS: dict[str, Callable[[Sample], float]] = {
+    "sklearn mutual_info_classif": largest_column,
+    "logistic regression": logistic_bound,
+}
+if find_spec("torch_mist"):
+    RIVALS |= {"torch-mist smile": torch_mist("smile"), "torch-mist mine": torch_mist("mine")}
+
+DISCRETE_TARGETS: list[tuple[str, dict[str, Any]]] = [
+    *[("gaussian_classes", {"classes": m, "share": s}) for m in (2, 10)
+      for s in (0.0, 0.02, 0.25, 0.5, 0.75, 0.9, 0.99)],
+    ("gaussian_classes", {"dim": 2}),
+    ("gaussian_classes", {"classes": 2, "balance": "rare"}),
+    ("gaussian_classes", {"balance": "rare"}),
+    ("gaussian_classes", {"balance": "long-tailed"}),
+    ("gaussian_classes", {"decades": 6}),
+    ("noisy_labels", {}),
+    ("noisy_labels", {"classes": 10, "flip": 0.3}),
+    ("discrete_codes", {}),
+    ("several_categoricals", {"sizes": (2, 3), "latent": 4}),
+    ("conditional_gaussian", {}),
+    ("conditional_null", {}),
+    ("weighted_null", {}),
+    ("weighted_gaussian", {}),
+]  # fmt: skip
+NONLINEAR_TARGETS: list[tuple[str, dict[str, Any]]] = [
+    ("parity", {}),
+    ("parity", {"rotate": True}),
+    ("variance_only", {}),
+    ("variance_only", {"rotate": True}),
+    ("warped", {}),
+    ("warped", {"classes": 2}),
+]
+CONTINUOUS_TARGETS: list[tuple[str, dict[str, Any]]] = [
+    *[("linear_gaussian", {"nats": v, "columns": k}) for k in (1, 3) for v in (0.5, 1.0, 2.0)],
+    ("swiss_roll", {}),
+    ("half_cube", {}),
+    ("spiral", {}),
+    ("student_t", {}),
+    ("student_t", {"asinh": True}),
+]
+FAMILIES: list[tuple[str, dict[str, Any]]] = [
+    ("gaussian_classes", {}),
+    ("gaussian_classes", {"classes": 2, "share": 0.1}),
+    ("gaussian_classes", {"share": 0.9}),
+    ("gaussian_classes", {"balance": "long-tailed"}),
+    ("noisy_labels", {}),
+    ("variance_only", {}),
+    ("warped", {}),
+    ("discrete_codes", {}),
+    ("conditional_gaussian", {}),
+    ("weighted_gaussian", {}),
+    ("linear_gaussian", {"dim": 8}),
+    ("half_cube", {}),
+]
+ZOO: list[tuple[str, dict[str, Any]]] = [
+    ("gaussian_classes", {"classes": 2, "share": 0.0}),
+    ("gaussian_classes", {}),
+    ("gaussian_classes", {"share": 0.9}),
+    ("gaussian_classes", {"dim": 2}),
+    ("parity", {}),
+    ("variance_only", {}),
+    ("discrete_codes", {}),
+    ("conditional_gaussian", {}),
+    ("weighted_gaussian", {}),
+    ("linear_gaussian", {"dim": 8}),
+    ("spiral", {}),
+]
+
+
+def jobs_of(suite: str, quick: bool) -> list[Job]:
+    """What a suite runs."""
+    jobs: list[Job] = []
+
+    def add(cases: list[tuple[str, dict[str, Any]]], contenders: list[str], n: int, seeds: range):
+        for seed in seeds:
+            for case, params in cases:
+                for contender in contenders:
+                    if takes(contender, case, params):
+                        jobs.append(Job(suite, case, contender, n, seed, params))
+
+    named = [*infoshed.ESTIMATORS, *RIVALS]
+    null = [("gaussian_classes", {"classes": 2, "share": 0.0, "dim": d}) for d in (64, 512)]
+    weak = [("gaussian_classes", {"classes": 2, "share": 0.02})]
+    if suite == "targets" and quick:
+        add([*NONLINEAR_TARGETS[::2], DISCRETE_TARGETS[10]], ["auto"], 4000, range(1))
+        add(CONTINUOUS_TARGETS[::5], ["auto"], 2000, range(1))
+    elif suite == "targets":
+        cases = [*DISCRETE_TARGETS, *NONLINEAR_TARGETS]
+        add(cases, ["auto"], 10_000, range(2))
+        add(CONTINUOUS_TARGETS, ["auto"], 10_000, range(2))
+        wide = [("gaussian_classes", {"dim": 512})]
+        add(wide, ["auto"], 10_000, range(2))
+        add(wide, ["quick"], 40_000, range(2))
+    elif suite == "null":
+        add(null[:1], ["quick"], 500, range(5 if quick else 100))
+        if not quick:
+            add(null[1:], ["quick"], 500, range(100))
+            add(null, ["quick"], 2000, range(20))
+            add(null, ["quick"], 10_000, range(5))
+            add(null, ["auto"], 2000, range(3))
+    elif suite == "weak":
+        add(weak, ["quick"], 10_000, range(2 if quick else 100))
+    elif suite == "coverage":
+        cases = FAMILIES[:1] if quick else FAMILIES
+        add(cases, ["quick"], 2000, range(5 if quick else 100))
+    elif suite == "zoo" and quick:
+        contenders = ["auto", "class-scoring", "shuffled-dv", "mine", "ksg", *RIVALS]
+        add([ZOO[0], ZOO[1], ZOO[9]], contenders, 1000, range(1))
+    elif suite == "zoo":
+        add(ZOO, ["auto", "quick", *named], 4000, range(2))
+    return jobs
+
+
+def takes(contender: str, name: str, params: dict[str, Any]) -> bool:
+    """Whether the contender can be asked about the case at all."""
+    case = build_case(name, **params)
+    plain = case.kind == "discrete" and not case.conditional and not name.startswith("weighted")
+    if contender in RIVALS:
+        return plain or (contender.startswith("torch-mist") and case.kind == "continuous")
+    if contender not in infoshed.ESTIMATORS:
+        return True
+    if contender == "ksg" and case.draw(10, 0).z.shape[1] > 20:
+        return False
+    weighted = name.startswith("weighted")
+    if weighted and contender == "ksg":
+        return False
+    return case.kind in infoshed.ESTIMATORS[contender].takes
+
+
+def run(job: Job) -> dict[str, Any]:
+    """The row of one estimate."""
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    case = build_case(job.case, **job.params)
+    sample = case.draw(job.n, job.seed)
+    row: dict[str, Any] = asdict(job) | {
+        "truth": case.nats, "truth_se": case.standard_error, "entropy": case.entropy,
+    }  # fmt: skip
+    start = time.perf_counter()
+    try:
+        if job.contender in RIVALS:
+            row["nats"] = RIVALS[job.contender](sample)
+        else:
+            found = infoshed.estimate_mi(
+                sample.z, sample.c, y=sample.y if case.conditional else None,
+                weights=sample.weights, estimator=job.contender, seed=job.seed,
+            )  # fmt: skip
+            row |= {k: getattr(found, k) for k in ("nats", "low", "high", "null_p", "unit")}
+            row["warnings"] = list(found.warnings)
+    except Exception as error:
+        row["error"] = f"{type(error).__name__}: {error}"
+    row["seconds"] = round(time.perf_counter() - start, 2)
+    return row
+
+
+def run_all(jobs: list[Job], path: Path, workers: int) -> None:
+    """Run what is missing in `path`, appending rows as they come."""
+    done = {key_of(row) for row in rows_of(path)}
+    missing = [job for job in jobs if job.key() not in done]
+    print(f"{len(jobs)} estimates, {len(missing)} to be made", file=sys.stderr)
+    about = {"versions": versions(), "revision": revision()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool, path.open("a") as file:
+        for i, future in enumerate(as_completed([pool.submit(run, job) for job in missing])):
+            file.write(json.dumps(future.result() | about) + "\n")
+            file.flush()
+            print(f"\r{i + 1}/{len(missing)}", end="", file=sys.stderr)
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    """The rows in `path`."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def key_of(row: dict[str, Any]) -> str:
+    """The key of the job that made a row."""
+    names = ("suite", "case", "contender", "n", "seed", "params")
+    return json.dumps({name: row[name] for name in names}, sort_keys=True)
+
+
+def revision() -> str:
+    """The git revision, short."""
+    return subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+
+
+def table(rows: list[dict[str, Any]], suite: str) -> str:
+    """Markdown: one line for each case, size and contender of the suite."""
+    groups: dict[tuple[str, int, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["suite"] == suite:
+            params = ", ".join(f"{k}={v}" for k, v in row["params"].items())
+            groups.setdefault((f"{row['case']}({params})", row["n"], row["contender"]), []).append(
+                row
+            )
+    if not groups:
+        return ""
+    lines = [
+        f"**{suite}**",
+        "",
+        "| case | n | estimator | draws | truth | mean error | spread | worst | interval holds it "
+        "| p <= 0.05 | seconds |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for (case, n, contender), group in groups.items():
+        failed = [row for row in group if "error" in row]
+        good = [row for row in group if "error" not in row]
+        if not good:
+            lines.append(f"| {case} | {n:,} | {contender} | 0, {len(failed)} failed |")
+            continue
+        truth = good[0]["truth"]
+        error = [row["nats"] - truth for row in good]
+        other = good[0].get("unit", "nats") != "nats"
+        cells = [f"{truth:.3f}"]
+        if other:
+            mean = statistics.mean(row["nats"] for row in good)
+            cells += [f"value {mean:.3f} ({good[0]['unit']})", "", ""]
+        else:
+            cells += [f"{statistics.mean(error):+.3f}", f"{statistics.pstdev(error):.3f}"]
+            cells += [f"{max(error, key=abs):+.3f}"]
+        if "low" in good[0] and not other:
+            holds = [row["low"] - 1e-6 <= truth <= row["high"] + 1e-6 for row in good]
+            cells += [f"{np.mean(holds):.0%}"]
+        else:
+            cells += [""]
+        found = [row["null_p"] <= 0.05 for row in good if "null_p" in row]
+        cells += [f"{np.mean(found):.0%}" if found else ""]
+        cells += [f"{statistics.median(row['seconds'] for row in good):.1f}"]
+        count = f"{len(good)}" + (f", {len(failed)} failed" if failed else "")
+        lines.append(f"| {case} | {n:,} | {contender} | {count} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+SUITES = ("targets", "null", "weak", "coverage", "zoo")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])  # type: ignore[union-attr]
+    parser.add_argument("--quick", action="store_true", help="a small selection, not committed")
+    parser.add_argument("--table", action="store_true", help="print the committed rows only")
+    parser.add_argument("--suites", nargs="+", choices=SUITES, default=list(SUITES))
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    arguments = parser.parse_args()
+    path = Path("runs/estimators-quick.jsonl") if arguments.quick else RESULTS
+    if not arguments.table:
+        if arguments.quick:
+            path.unlink(missing_ok=True)
+        jobs = [job for suite in arguments.suites for job in jobs_of(suite, arguments.quick)]
+        run_all(jobs, path, arguments.jobs)
+    for suite in arguments.suites:
+        text = table(rows_of(path), suite)
+        if text:
+            print(f"\n{text}")
+
+
+if __name__ == "__main__":
+    main()
