@@ -25,7 +25,8 @@ class Health:
     Args:
         estimate: within [0, ceiling]. share: of the ceiling, in [0, 1], None without one.
         held_out, gap: None before any held-out batch was measured.
-        gradient: L2 norm of the critic's gradient, mean over the newest batches.
+        gradient: L2 norm of the critic's gradient, mean over the newest batches; 0 where one of
+            them was skipped.
         skipped: share of the newest critic batches that were skipped, non-finite.
         saturated: 1 where the estimate is within 2% of the ceiling, else 0.
         ceiling: H(C) or H(C|Y); None for continuous c, or another unit.
@@ -92,13 +93,13 @@ class RunningMean:
         """The average, None before the first value."""
         return self.mean if self.count else None
 
-    def add(self, value: Tensor) -> None:
-        """Take in one scalar."""
+    def add(self, value: Tensor, times: int = 1) -> None:
+        """Take in one scalar, which stands for so many."""
         value = value.detach()
-        self.count += 1
+        self.count += times
+        rate = max(times / self.count, 1 - (1 - self.weight) ** times)
         mean = self.mean.to(value)
-        moved = torch.lerp(mean, value, max(1 / self.count, self.weight))
-        self.mean = torch.where(torch.isfinite(value), moved, mean)
+        self.mean = torch.where(value - value == 0, torch.lerp(mean, value, rate), mean)
 
     def state_dict(self) -> dict[str, Any]:
         """What `load_state_dict` needs to go on from here."""

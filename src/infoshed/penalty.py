@@ -30,11 +30,12 @@ from infoshed.attributes import Attribute
 from infoshed.checks import NonFiniteError, check_number, check_same_length
 from infoshed.critic import Critic
 from infoshed.estimators import ESTIMATORS, build_estimator, inputs
+from infoshed.estimators.standardize import finite
 from infoshed.health import Health, RunningMean
 from infoshed.pressure import Pressure
 from infoshed.seeds import seeded, torch_generator
 
-RUNNING = 0.1  # weight of the newest critic batch in the running estimate
+RUNNING = 0.2  # weight of the newest critic batch in the running estimate
 HELD_OUT = 0.3  # of the newest held-out batch; these are few
 PATIENCE = 20  # updates in a row with nothing finite in them before it is an error
 
@@ -112,15 +113,14 @@ class MutualInformationPenalty:
         check_same_length(z=z, c=c, y=y, weights=weights)
         if readable(z):
             fitted = self.critic.fit(z, c, y, weights, self.steps, self.generator)
-            for value in fitted.estimates.unbind():
-                self.running.add(value)
-            good = torch.isfinite(fitted.gradients) & torch.isfinite(fitted.estimates)
-            self.skipped = 1 - good.float().mean()
-            kept = torch.where(good, fitted.gradients, 0).sum() / good.sum().clamp(min=1)
-            self.gradient = kept
+            both = torch.stack(fitted)
+            estimate, gradient = both.mean(1).unbind()  # non-finite if any is, and left out
+            self.running.add(estimate, both.shape[1])
+            self.gradient = torch.where(gradient - gradient == 0, gradient, 0)
+            self.skipped = (both - both != 0).any(0).to(both.dtype).mean()
         else:
             self.skipped = torch.ones(())
-        self.bad_updates = torch.where(self.skipped == 1, self.bad_updates.to(self.skipped) + 1, 0)
+        self.bad_updates = (self.bad_updates.to(self.skipped) + 1) * (self.skipped == 1)
         self.updates += 1
         # Not at every update: reading it waits for a GPU.
         if self.updates % PATIENCE == 0 and self.bad_updates >= PATIENCE:
@@ -228,7 +228,7 @@ def balance(gradient: Tensor, task_gradient: Tensor) -> Tensor:
 def readable(z: Tensor) -> bool:
     """Whether z can be given to an estimator, which refuses NaN and infinity on the CPU. On a GPU
     always: there nothing is looked at, and what is not finite is left out further down."""
-    return z.device.type != "cpu" or bool(torch.isfinite(z.detach().sum()))
+    return z.device.type != "cpu" or bool(finite(z.detach()))
 
 
 def entropy_given(

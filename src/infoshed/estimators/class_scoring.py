@@ -121,28 +121,31 @@ class ClassScoring(Estimator):
         """
         z, c, y, weights = self._prepared(z, c, y, weights)
         prior = self.log_prior if y is None else self.log_prior[y]
-        at = c + (self.discriminant.first - self.dim)
         share = z.new_ones(len(z), 1) if weights is None else weights[:, None]
-        columns = (self.with_class(z, y), self.discriminant.scores(z, y) + prior, at, share)
+        at = c + (self.discriminant.first - self.dim)
+        truth = torch.zeros_like(prior.expand(len(z), -1)).scatter_(1, at, share.expand_as(at))
+        # What needs no parameter of the network is computed for all batches in one.
+        columns = (self.with_class(z, y), self.discriminant.scores(z, y) + prior, truth, share)
         logs = []
         for batch in zip(*(column.chunk(batches) for column in columns), strict=True):
             logs.append(self._descend(*batch))
             step()
         self.discriminant.update(z, c, y, weights)
-        own = prior.expand(len(z), -1).gather(1, at)
-        gains = (torch.cat(logs) - own).sum(1) * share[:, 0]
-        return torch.stack([part.mean() for part in gains.chunk(batches)])
+        gains = torch.stack(logs)
+        return gains - torch.stack(
+            [part.sum() / len(part) for part in (prior * truth).chunk(batches)]
+        )
 
-    def _descend(self, x: Tensor, base: Tensor, at: Tensor, share: Tensor) -> Tensor:
+    def _descend(self, x: Tensor, base: Tensor, truth: Tensor, share: Tensor) -> Tensor:
         """Write the gradients of minus the estimate into the parameters' `grad`.
 
         Args:
             x: what the network reads (n, dim + classes). base: what is added to its output,
-            (n, sum of heads). at: columns of the true values (n, parts). share: weights (n, 1).
+            (n, sum of heads). share: weights (n, 1). truth: one-hot c times these, as `base`.
 
-        Returns log q(c|z) of the true values (n, parts).
+        Returns the mean of log q(c|z) at the true values, a scalar.
         """
-        layers = cast(list[nn.Linear], list(self.network)[::2])
+        n, layers = len(x), cast(list[nn.Linear], list(self.network)[::2])
         inputs = [x]
         for layer in layers[:-1]:
             hidden = F.linear(inputs[-1], layer.weight, layer.bias)
@@ -150,17 +153,16 @@ class ClassScoring(Estimator):
         logits = F.linear(inputs[-1], layers[-1].weight, layers[-1].bias).add_(base)
         parts = [part.log_softmax(1) for part in logits.split(self.attribute.heads, 1)]
         log_q = parts[0] if len(parts) == 1 else torch.cat(parts, 1)
-        true = log_q.gather(1, at)
+        value = torch.dot(log_q.flatten(), truth.flatten()) / n
         # d/d logits: (softmax - one-hot c) w / n
-        share = share / len(x)
-        slope = log_q.exp_().mul_(share).scatter_add_(1, at, -share.expand_as(at))
+        slope = log_q.exp_().mul_(share).sub_(truth).div_(n)
         for i in range(len(layers) - 1, -1, -1):
             weight, bias = layers[i].weight, layers[i].bias
             torch.mm(slope.T, inputs[i], out=cast(Tensor, weight.grad))
             torch.sum(slope, 0, out=cast(Tensor, bias.grad))
             if i:
                 slope = torch.ops.aten.leaky_relu_backward(slope @ weight, inputs[i], SLOPE, True)
-        return true
+        return value
 
 
 class ClassDonskerVaradhan(ClassScoring):

@@ -20,6 +20,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from infoshed.estimators.standardize import finite
+
 
 class Discriminant(nn.Module):
     """See the module. Several parts of c have a discriminant each, blocks of one matrix.
@@ -38,7 +40,7 @@ class Discriminant(nn.Module):
     same_part: Tensor
     first: Tensor
 
-    DUE = 512  # rows between solutions once the average has warmed up
+    DUE = 1024  # rows between solutions once the average has warmed up
     RIDGE = 1e-4  # keeps constant columns of z (the others are of scale 1) out
     PRIOR = 8.0  # precision of the class means, in units of z: idle but for very rare values
 
@@ -103,7 +105,7 @@ class Discriminant(nn.Module):
         share = 1 / n if weights is None else weights.square().mean() / n
         self.moments.lerp_(newest, rate)
         self.noise.mul_((1 - rate) ** 2).add_(rate**2 * share)
-        # While warm the moments move by 8% between two solutions, each as dear as a batch.
+        # While warm the moments move by 15% between two solutions, each as dear as a batch.
         if self.rows < self.memory or self.rows - self.solved >= self.DUE:
             self._solve()
             self.solved = self.rows
@@ -141,9 +143,3 @@ class Discriminant(nn.Module):
         # New tensors: the old ones may be in a graph that is yet to be differentiated.
         self.weight = torch.where(fine, weight, self.weight)
         self.bias = torch.where(fine, bias, self.bias)
-
-
-def finite(values: Tensor) -> Tensor:
-    """Whether all values and their sum are finite, a scalar: a third of the calls of `isfinite`."""
-    total = values.sum()
-    return total - total == 0
