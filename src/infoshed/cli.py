@@ -6,13 +6,11 @@ and exit code 2; an interrupted training exits with 130.
 
 import json
 import sys
-import tomllib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal
 
-from cyclopts import App, CycloptsError, Group, Parameter, Token
+from cyclopts import App, CycloptsError, Group, Parameter
 from rich.console import Console
 
 from infoshed import (
@@ -20,7 +18,6 @@ from infoshed import (
     ESTIMATORS,
     METHODS,
     InfoshedError,
-    Run,
     __version__,
     estimate_mi,
     fit,
@@ -28,10 +25,18 @@ from infoshed import (
     load_run,
 )
 from infoshed.demo import run_demo
-from infoshed.io import read_json
 from infoshed.report.collect import NO_REPORT, has_report_extra, write_report
-from infoshed.run import Config
 from infoshed.sample import read_sample
+from infoshed.settings import (
+    DATA,
+    DATA_KEYS,
+    TRAINING,
+    TrainFlags,
+    Whole,
+    command_of,
+    read_config,
+    saved_settings,
+)
 from infoshed.tables import catalogue, estimate_text, results_table, run_table
 
 app = App(
@@ -44,68 +49,10 @@ app = App(
     "`infoshed list`, `infoshed train --help`. With `--debug` an error shows its traceback.",
 )
 
-
-def whole_number(_: Any, tokens: Sequence[Token]) -> int:
-    """Cyclopts by itself rounds: `--epochs 1.5` would silently train one epoch."""
-    try:
-        return int(tokens[0].value)
-    except ValueError:
-        raise ValueError(f"a whole number is expected, got {tokens[0].value}") from None
-
-
-DATA = Group("Data")
-TRAINING = Group("Training")
-METHOD = Group("Method (see `infoshed list`)")
 ESTIMATE = Group("Estimate")
 OUTPUT = Group("Output")
-KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-DATA_KEYS = ("sigma2", "data_dir")
-Whole = Parameter(converter=whole_number)
 AttributeKind = Literal["auto", "categorical", "continuous"]
 Json = Annotated[bool, Parameter(name="--json", negative="", group=OUTPUT)]
-
-
-@Parameter(name="*")
-@dataclass
-class TrainFlags:
-    """Settings of `infoshed train`; the same names are the keys of its TOML file."""
-
-    sigma2: Annotated[float | None, Parameter(group=DATA)] = None
-    "Variance of the colour around its class's mean (0.02); smaller is more biased."
-    data_dir: Annotated[str | None, Parameter(group=DATA)] = None
-    "Folder that holds the data set's files."
-
-    seed: Annotated[int | None, Whole, Parameter(group=TRAINING)] = None
-    "Seed of everything: split, colours, weights, batches (0)."
-    epochs: Annotated[int | None, Whole, Parameter(group=TRAINING)] = None
-    "Passes over the training data; unless given, the data set's recipe."
-    batch_size: Annotated[int | None, Whole, Parameter(group=TRAINING)] = None
-    "Rows per step; unless given, the data set's recipe."
-    lr: Annotated[float | None, Parameter(group=TRAINING)] = None
-    "Adam's learning rate; unless given, the data set's recipe."
-    average: Annotated[float | None, Parameter(group=TRAINING)] = None
-    "Decay of the averaged weights that are kept (0.995); 0 keeps the last weights."
-    encoder: Annotated[str | None, Parameter(group=TRAINING)] = None
-    "conv, conv-small or mlp; unless given, the data set's recipe."
-
-    method: Annotated[str | None, Parameter(group=METHOD)] = None
-    "mi (the default), plain (the baseline), mi-published, adjust, reweigh."
-    strength: Annotated[float | None, Parameter(group=METHOD)] = None
-    "Pressure on the information: the paper's lambda (1). 0 is plain training."
-    budget: Annotated[str | float | None, Parameter(group=METHOD)] = None
-    'Hold the information at a level instead: nats ("0.05"), a share of H(C) ("5%"), or "label".'
-    conditional: Annotated[bool | None, Parameter(group=METHOD)] = None
-    "Penalise I(Z;C|Y) rather than I(Z;C)."
-    loss: Annotated[str | None, Parameter(group=METHOD)] = None
-    "Task loss of mi: adjusted (the default), plain or reweighed."
-    critic: Annotated[str | None, Parameter(group=METHOD)] = None
-    "Estimator that is backpropagated; auto picks by the kind of attribute."
-    critic_steps: Annotated[int | None, Whole, Parameter(group=METHOD)] = None
-    "Critic steps per encoder step, K (2)."
-    critic_batch: Annotated[int | None, Whole, Parameter(group=METHOD)] = None
-    "Rows of each critic step; as --batch-size unless given."
-    critic_lr: Annotated[float | None, Parameter(group=METHOD)] = None
-    "Learning rate of the critic (0.001)."
 
 
 @app.command
@@ -311,55 +258,6 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, allow_nan=False))
 
 
-def read_config(path: Path | None) -> dict[str, Any]:
-    """The settings in a TOML file. Raises `InfoshedError` for broken files and unknown keys."""
-    if path is None:
-        return {}
-    try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InfoshedError(f"cannot read {path}: {error}") from None
-    known = {"dataset", *(f.name for f in fields(TrainFlags))}
-    strange = sorted(set(settings) - known)
-    if strange:
-        raise InfoshedError(
-            f"{path} has the unknown key `{strange[0]}`; known: {', '.join(sorted(known))}"
-        )
-    kinds = get_type_hints(TrainFlags) | {"dataset": str}
-    for key, value in settings.items():
-        allowed = [k for k in get_args(kinds[key]) if k is not type(None)] or [kinds[key]]
-        whole = type(value) is int and float in allowed
-        if type(value) not in allowed and not whole:
-            names = " or ".join(KINDS[k] for k in allowed)
-            raise InfoshedError(f"{path}: `{key}` must be {names}, got {value!r}")
-    return settings
-
-
-def saved_settings(folder: Path) -> dict[str, Any]:
-    """The settings that the run in `folder` was started with, by the names of `TrainFlags`."""
-    if not (folder / "config.json").is_file():
-        raise InfoshedError(
-            f"no run in {folder}: it has no config.json; start one with `infoshed train NAME "
-            f"--out {folder}`, without --resume"
-        )
-    config = Config.from_dict(read_json(folder / "config.json"))
-    settings = {f.name: getattr(config, f.name, None) for f in fields(TrainFlags)}
-    settings |= {"dataset": config.dataset, **config.params, **config.options}
-    return {k: v for k, v in settings.items() if v is not None}
-
-
-def command_of(run: Run) -> str:
-    """The command that trains `run` again; a data folder is left out, being the machine's own."""
-    config = run.config
-    settings = {"method": config.method, "seed": config.seed, "epochs": config.epochs}
-    settings |= {k: getattr(config, k) for k in ("batch_size", "lr", "average", "encoder")}
-    settings |= {k: v for k, v in config.params.items() if k != "seed"}
-    settings |= {k: v for k, v in config.options.items() if v is not None}
-    words = [f"--{k.replace('_', '-')} {v}" for k, v in settings.items() if not isinstance(v, bool)]
-    words += [f"--{'' if v else 'no-'}{k}" for k, v in settings.items() if isinstance(v, bool)]
-    return f"infoshed train {config.dataset} {' '.join(words)}"
-
-
 def new_folder(name: str) -> Path:
     """runs/NAME, or the first of runs/NAME-2, -3, ... that is not there yet."""
     folder, count = Path("runs") / name, 1
@@ -377,9 +275,8 @@ def main() -> None:
     try:
         app(arguments, exit_on_error=False, print_error=False)
     except KeyboardInterrupt:
-        print(
-            "infoshed: interrupted; finished epochs are kept, --resume continues", file=sys.stderr
-        )
+        kept = "; finished epochs are kept, --resume continues" * (arguments[:1] == ["train"])
+        print(f"infoshed: interrupted{kept}", file=sys.stderr)
         sys.exit(130)
     except (InfoshedError, CycloptsError, OSError) as error:
         if debug:

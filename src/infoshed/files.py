@@ -144,19 +144,20 @@ def _pick(path: Path, names: list[str], chosen: str | None) -> list[str]:
     if chosen is None:
         if path.suffix.lower() == ".npz" and len(names) > 1:
             raise InfoshedError(
-                f"{path} holds several arrays ({_listed(names)}); choose one: {path}:{names[0]}"
+                f"{path} holds several arrays ({listed(names)}); choose one: {path}:{names[0]}"
             )
         return names
     picked = [chosen] if chosen in names else [name.strip() for name in chosen.split(",")]
     for name in picked:
         if name not in names:
-            raise InfoshedError(f"{path} has no '{name}'; it has {_listed(names)}")
+            raise InfoshedError(f"{path} has no '{name}'; it has {listed(names)}")
         if picked.count(name) > 1:
             raise InfoshedError(f"'{name}' is chosen twice from {path}")
     return picked
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
+    """`names` for a sentence, cut after twenty."""
     more = f", ... ({len(names)} in all)" if len(names) > 20 else ""
     return ", ".join(names[:20]) + more
 

@@ -20,34 +20,27 @@ Opened = tuple[list[str], Callable[[list[str]], Columns], str]
 
 
 def _open_numpy(path: Path) -> Opened:
-    """.npy and .npz: names, how to read them, no note."""
-    refused = InfoshedError(
-        f"{path} holds Python objects (a pickle), which could run code when loaded; save numbers "
-        "or text instead, such as np.save(path, np.asarray(z, dtype=float))"
-    )
-
-    def load(read: Callable[[], Any]) -> Any:
-        try:
-            return read()
-        except (ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
-            # numpy takes whatever it does not know for a pickle.
-            if "Object arrays" in str(error):
-                raise refused from None
-            raise InfoshedError(f"{path} is not a file that numpy wrote, or is cut off") from None
-
-    found = load(lambda: np.load(path, allow_pickle=False))
+    found = _load(path, lambda found: found if isinstance(found, np.ndarray) else found.files)
     if isinstance(found, np.ndarray):
         return [""], lambda names: dict.fromkeys(names, found), ""
-    with found:
-        names = list(found.files)
-    if not names:
+    if not found:
         raise InfoshedError(f"{path} holds no arrays")
+    return found, lambda names: _load(path, lambda arrays: {n: arrays[n] for n in names}), ""
 
-    def read(names: list[str]) -> Columns:
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: load(lambda name=name: arrays[name]) for name in names}
 
-    return names, read, ""
+def _load(path: Path, take: Callable[[Any], Any]) -> Any:
+    """What `take` makes of the file that numpy opens, an array or several."""
+    try:
+        with open(path, "rb") as file:
+            return take(np.load(file, allow_pickle=False))
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        # numpy takes whatever it does not know for a pickle.
+        if "Object arrays" not in str(error):
+            raise InfoshedError(f"{path} is not a file that numpy wrote, or is cut off") from None
+        raise InfoshedError(
+            f"{path} holds Python objects (a pickle), which could run code when loaded; save "
+            "numbers or text instead, such as np.save(path, np.asarray(z, dtype=float))"
+        ) from None
 
 
 def _open_delimited(path: Path) -> Opened:

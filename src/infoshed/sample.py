@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from infoshed.checks import InfoshedError, check_choice
-from infoshed.files import Table, read_table
+from infoshed.files import Table, listed, read_table
 
 KINDS = ("auto", "categorical", "continuous")
 MOST_WHOLE_FRACTIONS = 20
@@ -108,7 +108,7 @@ def as_kind(values: np.ndarray, kind: str, name: str) -> tuple[np.ndarray, list[
 
 def _without_others(tables: dict[str, Table]) -> tuple[Table, list[str]]:
     """z's table less the columns that others chose from the same file; what is to be said."""
-    z, notes = tables["Z"], []
+    z, notes, left_out = tables["Z"], [], []
     for role, table in tables.items():
         if table is tables["Z"] or not z.path.samefile(table.path):
             continue
@@ -118,7 +118,9 @@ def _without_others(tables: dict[str, Table]) -> tuple[Table, list[str]]:
                 notes.append(f"Z holds {', '.join(shared)}, which is C itself")
         elif shared:
             z = z.without(shared)
-            notes.append(f"{', '.join(shared)} left out of Z, being {role}")
+            left_out += [f"{', '.join(shared)} ({role})"]
+    if left_out:
+        notes.append(f"left out of Z: {', '.join(left_out)}; Z is {listed(list(z.columns))}")
     return z, notes
 
 
