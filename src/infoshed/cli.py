@@ -160,8 +160,9 @@ def mi(
     Every file is .npy, .npz, .csv, .tsv or .parquet; FILE:NAME takes one column of it, or several
     with commas, or an array of an .npz.
 
-    Examples: `infoshed mi z.npy people.csv:sex --given people.csv:label`;
-    `infoshed mi data.csv data.csv:age --json`, which takes all other columns of data.csv for z.
+    `infoshed mi z.npy people.csv:sex --given people.csv:label`
+
+    `infoshed mi data.csv data.csv:age` (z is every other column of data.csv)
 
     Parameters
     ----------
