@@ -38,6 +38,11 @@ def data_warnings(
     distinct, groups = None, None
     if rows.max() + 1 < n / 5:
         distinct = rows
+        if rows.max() + 1 > n / 50 and (z % 1 != 0).any():
+            said.append(
+                f"z takes {rows.max() + 1} distinct values only and was read as a code; if rows "
+                "were copied (oversampled, say), drop the copies: they make z seem to tell more"
+            )
     elif rows.max() + 1 < n:
         groups = rows
         said.append(

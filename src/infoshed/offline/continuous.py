@@ -15,6 +15,7 @@ change under monotone maps of the columns of c.
     mixture           a mixture density of c given z, where c has few columns
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy.special import logsumexp
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
 
@@ -33,6 +35,7 @@ from infoshed.offline.views import Views
 BLOCK = 1000
 BATCH = 256
 PATIENCE = 6
+LARGEST = 60.0  # differences of scores beyond are cut
 LARGEST_CORRELATION = 0.9999
 MIXTURE_COLUMNS = 6
 COMPONENTS = 8
@@ -89,9 +92,15 @@ def judges(problem: ContinuousProblem, quick: bool = False) -> Judge:
 
     def judge(train: np.ndarray, test: np.ndarray, seed: int) -> dict[str, np.ndarray]:
         scores = _scores(problem, train, test, seed, quick)
-        return {name: np.clip(s, -60, 60).astype(np.float32) for name, s in scores.items()}
+        return {name: _cut(s) for name, s in scores.items()}
 
     return judge
+
+
+def _cut(scores: np.ndarray) -> np.ndarray:
+    """Relative to the best candidate of each row: only differences within a row say anything, and
+    what is cut must not depend on the function of z that a score is short of."""
+    return np.maximum(scores - scores.max(1, keepdims=True), -LARGEST).astype(np.float32)
 
 
 def _scores(
@@ -233,7 +242,12 @@ class _Mixture(_Critic):
         self.network = mlp((d, hidden, hidden, COMPONENTS * (1 + 2 * self.e)))
         self.marginal = None
         if self.e > 1:
-            self.marginal = GaussianMixture(COMPONENTS, reg_covar=1e-3, random_state=seed).fit(c)
+            count = min(COMPONENTS, len(c))
+            self.marginal = GaussianMixture(count, reg_covar=1e-3, random_state=seed)
+            with warnings.catch_warnings():
+                # Fewer distinct values than components, or a slow fit: still a density.
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                self.marginal.fit(c)
 
     def density(self, x: Tensor, c: Tensor) -> Tensor:
         """log q(c|z) with broadcasting: x (n, d), c (n, k, e) or (1, k, e) -> (n, k)."""

@@ -8,10 +8,11 @@ rows which they were not fitted on, extrapolated to infinitely many rows
 extrapolation may get wrong.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from infoshed.attributes import Attribute, Categorical, infer_attribute
 from infoshed.checks import (
@@ -114,6 +115,13 @@ def estimate_mi(
     classes = None if y is None else _classes(y)
     w = None if weights is None else _weights(weights)
     check_same_length(z=z, c=codes, y=classes, weights=w)
+    if w is not None and not w.all():  # rows that do not count, and values that only they have
+        kept = w > 0
+        return estimate_mi(
+            z[kept], as_array(name, c)[kept],
+            y=None if y is None else as_array("y", y)[kept],
+            weights=w[kept], estimator=estimator, folds=folds, seed=seed, name=name,
+        )  # fmt: skip
     if len(z) < FEWEST_ROWS:
         raise InfoshedError(f"an estimate needs at least {FEWEST_ROWS} rows, got {len(z)}")
     rng = numpy_generator(seed, "estimate")
@@ -149,7 +157,12 @@ def estimate_mi(
             )
             panel = continuous.judges(problem, quick)
             blocks = candidates[:, 0]
-        reading = read(panel, fold, log_prior, target, weight, blocks, w is not None, seed)
+        reading = read(
+            panel, fold, log_prior, target, weight, blocks, groups, w is not None, seed
+        )  # fmt: skip
+        if labels is None:
+            sizes = np.isfinite(log_prior).sum(1)
+            reading = replace(reading, ceiling=float(np.average(np.log(sizes), weights=weight)))
         bound, unit = "neither", "nats"  # the extrapolation may overshoot
     else:
         reading = read_named(estimator, z, attribute, codes, classes, w, fold, seed)
@@ -194,6 +207,8 @@ def _result(
 
 
 def _representation(z: Any) -> np.ndarray:
+    if isinstance(z, Tensor) and z.is_floating_point():
+        z = z.double()  # numpy has no bfloat16
     z = as_array("z", z)
     if z.ndim == 1:
         z = z[:, None]
@@ -213,7 +228,7 @@ def _representation(z: Any) -> np.ndarray:
 
 def _classes(y: Any) -> np.ndarray:
     values = as_array("y", y)
-    if values.dtype.kind == "f" and (values != np.round(values)).any():
+    if values.dtype.kind == "f" and (values[np.isfinite(values)] % 1 != 0).any():
         raise InfoshedError("`y` must hold classes (text or whole numbers), got fractions; bin it")
     if len(np.unique(values.astype(str) if values.dtype.kind == "O" else values)) == 1:
         raise InfoshedError("`y` has one value only: I(Z;C|Y) is I(Z;C) then; leave `y` out")

@@ -59,6 +59,8 @@ def read_named(
     for k in range(int(fold.max()) + 1):
         train = _take(data, torch.from_numpy(np.flatnonzero(fold != k)))
         test = _take(data, torch.from_numpy(np.flatnonzero(fold == k)))
+        if len(test[0]) < 2:  # few rows, kept together in groups
+            continue
         with seeded(seed, f"estimator/{k}"):
             estimator = build_estimator(
                 name, x.shape[1], attribute, data[1], data[2], weights=data[3], scaled=False
@@ -101,7 +103,8 @@ def _crossed(data: Rows, generator: torch.Generator) -> Rows:
 def _fit(estimator: Estimator, data: Rows, generator: torch.Generator) -> None:
     n = len(data[0])
     order = torch.randperm(n, generator=generator)
-    keep, fit = order[: n // HELD_OUT], order[n // HELD_OUT :]
+    held_out = max(2, n // HELD_OUT)  # an estimate needs two rows
+    keep, fit = order[:held_out], order[held_out:]
     optimizer = adam(estimator.parameters(), LEARNING_RATE)
     best, kept, since = float("inf"), None, 0
     for _ in range(EPOCHS):

@@ -40,6 +40,7 @@ def read(
     target: np.ndarray,
     weights: np.ndarray,
     blocks: np.ndarray,
+    groups: np.ndarray | None,
     weighted: bool,
     seed: int,
 ) -> Reading:
@@ -48,6 +49,7 @@ def read(
     Args:
         judge: see `crossfit`. fold: (n,). log_prior: (n, m). target: (n,). weights: (n,), mean 1.
         blocks: rows among which values may be exchanged if z tells nothing about them (n,).
+        groups: rows of a group (n,) say the same thing once, and are exchanged as one; or None.
         weighted: whether rows differ in weight: they cannot be permuted then.
     """
     n, m = log_prior.shape
@@ -68,14 +70,16 @@ def read(
     plain = float(share @ value_full)
     values = 2 * value_full - value_half
     value = float(share @ values)
-    error = float(np.sqrt((share**2) @ (values - value) ** 2))
+    error = _standard_error(share * (values - value), groups)
     rising = float(share @ (value_full - value_half))
     reach = float(np.hypot(NORMAL * error, rising))  # all of the correction is in doubt
     if weighted:
-        spread = float(np.sqrt((share**2) @ (value_full - plain) ** 2))
+        spread = _standard_error(share * (value_full - plain), groups)
         null_p = float(1 - ndtr(plain / spread)) if spread > 0 else 1.0
     else:
-        null_p = permutation_p(pooled, target, blocks, numpy_generator(seed, "permutations"))
+        one = rows if groups is None else np.unique(groups, return_index=True)[1]
+        rng = numpy_generator(seed, "permutations")
+        null_p = permutation_p(pooled[one], target[one], blocks[one], rng)
     single = {
         name: float(share @ pool(scores[None], log_prior, np.ones(1))[rows, target])
         for name, scores in zip(names, full, strict=True)
@@ -83,6 +87,13 @@ def read(
     return Reading(
         value, value - reach, value + reach, null_p, n, single, rising=rising,
     )  # fmt: skip
+
+
+def _standard_error(terms: np.ndarray, groups: np.ndarray | None) -> float:
+    """Of a sum of centred terms (n,) that are independent between groups."""
+    if groups is not None:
+        terms = np.bincount(groups, terms)
+    return float(np.sqrt(terms @ terms))
 
 
 def permutation_p(

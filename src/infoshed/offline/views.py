@@ -49,7 +49,7 @@ def standardize(z: np.ndarray) -> np.ndarray:
     z = z / np.where(largest > 0, largest, 1.0)  # squares of huge values would overflow
     z = z - z.mean(0)
     deviation = z.std(0)
-    varies = deviation > 1e-9
+    varies = deviation > 1e-13  # of the largest value: below is rounding
     return z[:, varies] / deviation[varies] if varies.any() else np.zeros((len(z), 1))
 
 
