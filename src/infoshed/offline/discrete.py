@@ -29,7 +29,7 @@ from infoshed.offline.views import Views
 LARGEST = 30.0  # log ratios beyond are cut: no finite sample supports them
 SUBSPACE_CLIP = 6.0
 COLUMNS = 8
-TREES = 60
+TREES = 40
 SHARE: Any = 0.5  # of the columns, tried at each split
 LEAF = 5
 
@@ -101,13 +101,15 @@ def _scores(
     held_out = np.zeros(len(train), bool)
     held_out[rng.permutation(len(train))[: len(train) // HELD_OUT]] = True
     fit = train[~held_out]
-    directions = informative_directions(
-        white[fit], problem.cells[fit], size, problem.weights[fit], rng
+    directions, first_two = informative_directions(
+        white[fit], problem.cells[fit], size, problem.weights[fit], rng, cubes=not quick
     )
     near, far = (
         np.clip(white[rows] @ directions, -SUBSPACE_CLIP, SUBSPACE_CLIP) for rows in (train, test)
     )
-    scores["subspace-quadratic"] = _quadratic(near, cells, size, w, far)
+    scores["subspace-quadratic"] = _quadratic(
+        near[:, :first_two], cells, size, w, far[:, :first_two]
+    )
     if problem.table is not None:
         scores["table"] = _table(problem, train, test)
     if quick:
@@ -120,7 +122,7 @@ def _scores(
     common = (problem.log_prior[train], problem.c[train], w, held_out)
     own = None if size == problem.m else problem.columns(train)
     scores["subspace-net"] = net_scores(
-        near, *common, far, own, size, seed, hidden=64, dropout=0.0, lr=3e-3, decay=1e-3
+        near, *common, far, own, size, seed, hidden=64, dropout=0.0, decay=1e-3, batch=256
     )
     scores["net"] = net_scores(normal[train], *common, normal[test], own, size, seed)
     return scores

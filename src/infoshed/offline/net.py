@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from infoshed.nn import mlp
 
 HELD_OUT = 8  # one row of so many is kept for stopping
-BATCH = 256
 PATIENCE = 4
 
 
@@ -48,11 +47,12 @@ def net_scores(
     m: int,
     seed: int,
     *,
-    hidden: int = 128,
+    hidden: int = 96,
     dropout: float = 0.2,
-    lr: float = 2e-3,
+    lr: float = 3e-3,
     decay: float = 1e-2,
     epochs: int = 25,
+    batch: int = 512,
     steps: int = 800,
 ) -> np.ndarray:
     """Scores of the test rows for m values: fit on x (n, d), judge `test` (k, d).
@@ -61,7 +61,7 @@ def net_scores(
         log_prior: (n, values) of the training rows. c: position of the true value in it (n,).
         weights: (n,) of mean 1. held_out: which training rows only serve for stopping (n,) bool.
         columns: which of the m outputs are the values a row can have (n, values); None for all.
-        epochs, steps: whichever ends first.
+        batch: rows of a step. epochs, steps: whichever ends first.
 
     Returns (k, m); zeros where the net never beat the prior on the held-out rows.
     """
@@ -87,7 +87,7 @@ def net_scores(
         kept, since, done = None, 0, 0
         for _ in range(epochs):
             net.train()
-            for rows in fit[torch.randperm(len(fit))].split(BATCH):
+            for rows in fit[torch.randperm(len(fit))].split(batch):
                 optimizer.zero_grad()
                 loss(rows).backward()
                 optimizer.step()

@@ -20,19 +20,26 @@ CUBE_COLUMNS = 128  # beyond, d^3 moments are too many to be estimated, and too 
 
 
 def informative_directions(
-    x: np.ndarray, c: np.ndarray, m: int, weights: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
-    """Directions (d, k), k <= 19, as columns.
+    x: np.ndarray,
+    c: np.ndarray,
+    m: int,
+    weights: np.ndarray,
+    rng: np.random.Generator,
+    cubes: bool = True,
+) -> tuple[np.ndarray, int]:
+    """Directions (d, k), k <= 19, as columns, and how many of them come from the first two orders.
 
     Args:
         x: whitened rows (n, d). c: values 0..m-1 (n,). weights: of mean 1 (n,).
         rng: draws the contrasts of the values that the third order looks at.
+        cubes: whether to look at the third order, which takes most of the time.
     """
     clipped = np.clip(x, -CLIP, CLIP)
     parts = [_means(x, c, m, weights), _variances(clipped, c, m, weights)]
-    if x.shape[1] <= CUBE_COLUMNS:
+    first_two = sum(part.shape[1] for part in parts)
+    if cubes and x.shape[1] <= CUBE_COLUMNS:
         parts.append(_cubes(clipped, c, m, weights, rng))
-    return np.concatenate(parts, 1)
+    return np.concatenate(parts, 1), first_two
 
 
 def class_means(
