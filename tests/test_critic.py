@@ -10,12 +10,13 @@ import torch
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from torch import Tensor, nn
 
-from infoshed import Attribute, Categorical, DataSet
+from infoshed import Attribute, Categorical, DataSet, infer_attribute
 from infoshed.critic import Critic
 from infoshed.estimators import build_estimator
 from infoshed.estimators.class_scoring import ClassScoring
 from infoshed.estimators.discriminant import Discriminant
 from infoshed.optim import PackedAdam
+from infoshed.truth import build_case
 
 KINDS = ("binary", "categorical", "multi-categorical")
 Rows = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -238,3 +239,18 @@ def test_what_is_not_linear_is_found_too(kind: str, least: float):
     z, c = nonlinear(kind, 8000, generator)
     value: Any = critic.estimator(z, c)
     assert float(value.detach()) > least
+
+
+def test_where_the_discriminant_is_far_off_the_network_is_trusted():
+    # z lies in twelve tight clusters. A network alone finds 1.32 nats, the discriminant 0.6, and
+    # the two without a trust to be learned 1.15.
+    case = build_case("several_categoricals")
+    sample = case.draw(20_000, 0)
+    attribute = infer_attribute(sample.c)
+    z, c = torch.from_numpy(sample.z).float(), attribute.encode(sample.c)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        critic = Critic(build_estimator("class-scoring", z.shape[1], attribute, c), 1e-3)
+    for rows in torch.arange(16_000).repeat(4).split(512):
+        critic.fit(z[rows], c[rows], None, None, 4, None)
+    assert float(critic.estimator(z[16_000:], c[16_000:]).detach()) > 1.22

@@ -5,11 +5,12 @@ part and the estimate is sum_k I(Z;C_k), measured against the sum of entropies (
 information, which needs the chain rule). With y, the critic reads (z, one-hot y) and the
 reference is p(c_k|y): sum_k I(Z;C_k|Y). The scores have two paths,
 
-    f(z, y, c)  =  log q(c|z,y)/p(c|y) of a running discriminant  +  network(z, one-hot y)_c
+    f(z, y, c)  =  trust * log q(c|z,y)/p(c|y) of a running discriminant  +  network(z, one-hot y)_c
 
 the first in closed form and soon at its optimum, the second fitted by gradient to what the first
-leaves over. Decay pulls the network to 0, where the discriminant is alone: on a fixed training
-set a network without it learns rows by heart.
+leaves over. So is the trust: where z is no Gaussian the network is slow to unlearn a wrong
+discriminant, and one number is quick. Decay pulls the network to 0, where the discriminant is
+alone: on a fixed training set a network without it learns rows by heart.
 
 Compared with shuffling c inside the batch, the gradient in z has a fraction of the variance, so
 few critic steps per encoder step suffice.
@@ -29,6 +30,7 @@ from infoshed.estimators.discriminant import Discriminant
 from infoshed.nn import mlp
 
 SLOPE = 0.2
+QUICK = 20.0  # how much faster than a weight of the network the trust moves
 
 
 class ClassScoring(Estimator):
@@ -58,6 +60,7 @@ class ClassScoring(Estimator):
         self.network = mlp((dim + self.classes, *hidden, sum(heads)), lambda: nn.LeakyReLU(SLOPE))
         with torch.no_grad():  # the discriminant comes first
             cast(nn.Linear, self.network[-1]).weight.mul_(0.1)
+        self.doubt = nn.Parameter(torch.zeros(1))  # trust is 1 - QUICK * doubt
         self.register_buffer("log_prior", log_prior(heads, c, y, self.classes, weights))
         self.discriminant = Discriminant(dim, heads, self.log_prior)
 
@@ -79,7 +82,8 @@ class ClassScoring(Estimator):
         weights: Tensor | None,
         generator: torch.Generator | None,
     ) -> Tensor:
-        scores = self.network(self.with_class(z, y)) + self.discriminant(z, y)
+        trust = 1 - QUICK * self.doubt
+        scores = self.network(self.with_class(z, y)) + trust * self.discriminant(z, y)
         prior = self.log_prior if y is None else self.log_prior[y]
         heads = self.attribute.heads
         parts = zip(scores.split(heads, 1), prior.split(heads, -1), c.T, strict=True)
@@ -123,9 +127,10 @@ class ClassScoring(Estimator):
         prior = self.log_prior if y is None else self.log_prior[y]
         share = z.new_ones(len(z), 1) if weights is None else weights[:, None]
         at = c + (self.discriminant.first - self.dim)
-        truth = torch.zeros_like(prior.expand(len(z), -1)).scatter_(1, at, share.expand_as(at))
+        truth = z.new_zeros(len(z), prior.shape[-1]).scatter_(1, at, share.expand_as(at))
         # What needs no parameter of the network is computed for all batches in one.
-        columns = (self.with_class(z, y), self.discriminant.scores(z, y) + prior, truth, share)
+        scores = self.discriminant.scores(z, y)
+        columns = (self.with_class(z, y), scores, prior.expand_as(scores), truth, share)
         logs = []
         for batch in zip(*(column.chunk(batches) for column in columns), strict=True):
             logs.append(self._descend(*batch))
@@ -136,12 +141,15 @@ class ClassScoring(Estimator):
             [part.sum() / len(part) for part in (prior * truth).chunk(batches)]
         )
 
-    def _descend(self, x: Tensor, base: Tensor, truth: Tensor, share: Tensor) -> Tensor:
+    def _descend(
+        self, x: Tensor, linear: Tensor, prior: Tensor, truth: Tensor, share: Tensor
+    ) -> Tensor:
         """Write the gradients of minus the estimate into the parameters' `grad`.
 
         Args:
-            x: what the network reads (n, dim + classes). base: what is added to its output,
-            (n, sum of heads). share: weights (n, 1). truth: one-hot c times these, as `base`.
+            x: what the network reads (n, dim + classes). linear: scores of the discriminant, and
+            prior: log p(c|y), both (n, sum of heads). share: weights (n, 1). truth: one-hot c times
+            these, (n, sum of heads).
 
         Returns the mean of log q(c|z) at the true values, a scalar.
         """
@@ -150,12 +158,18 @@ class ClassScoring(Estimator):
         for layer in layers[:-1]:
             hidden = F.linear(inputs[-1], layer.weight, layer.bias)
             inputs.append(F.leaky_relu_(hidden, SLOPE))
-        logits = F.linear(inputs[-1], layers[-1].weight, layers[-1].bias).add_(base)
+        logits = F.linear(inputs[-1], layers[-1].weight, layers[-1].bias).add_(prior)
+        logits.addcmul_(linear, 1 - QUICK * self.doubt)
         parts = [part.log_softmax(1) for part in logits.split(self.attribute.heads, 1)]
         log_q = parts[0] if len(parts) == 1 else torch.cat(parts, 1)
         value = torch.dot(log_q.flatten(), truth.flatten()) / n
         # d/d logits: (softmax - one-hot c) w / n
         slope = log_q.exp_().mul_(share).sub_(truth).div_(n)
+        torch.mul(
+            torch.dot(slope.flatten(), linear.flatten()),
+            -QUICK,
+            out=cast(Tensor, self.doubt.grad)[0],
+        )
         for i in range(len(layers) - 1, -1, -1):
             weight, bias = layers[i].weight, layers[i].bias
             torch.mm(slope.T, inputs[i], out=cast(Tensor, weight.grad))
