@@ -72,10 +72,13 @@ def read(
     value = float(share @ values)
     error = _standard_error(share * (values - value), groups)
     rising = float(share @ (value_full - value_half))
-    reach = float(np.hypot(NORMAL * error, rising))  # all of the correction is in doubt
+    # All of the correction is in doubt; and it falls short more often than it overshoots, where
+    # judges are cooled or learn more slowly than 1/N.
+    below = float(np.hypot(NORMAL * error, rising))
+    above = float(np.hypot(NORMAL * error, 2 * rising))
     if weighted:
         spread = _standard_error(share * (value_full - plain), groups)
-        null_p = float(1 - ndtr(plain / spread)) if spread > 0 else 1.0
+        null_p = max(float(ndtr(-plain / spread)), 1 / (1 + PERMUTATIONS)) if spread > 0 else 1.0
     else:
         one = rows if groups is None else np.unique(groups, return_index=True)[1]
         rng = numpy_generator(seed, "permutations")
@@ -85,7 +88,7 @@ def read(
         for name, scores in zip(names, full, strict=True)
     }
     return Reading(
-        value, value - reach, value + reach, null_p, n, single, rising=rising,
+        value, value - below, value + above, null_p, n, single, rising=rising,
     )  # fmt: skip
 
 
