@@ -48,7 +48,7 @@ class MIEstimate:
         share_of_entropy: nats / entropy, None where c is continuous.
         entropy: H(C), or H(C|Y) where conditional, nats; None where c is continuous.
         null_p: p-value of "no dependence at all", by permutation (by a normal approximation where
-            rows are weighted).
+            rows are weighted); at least 0.001.
         judges: what every judge finds by itself, nats, not extrapolated.
         rows: rows used. estimator, bound, unit: which, and what it is (see `ESTIMATORS`).
         conditional: whether it is I(Z;C|Y).
