@@ -10,7 +10,7 @@ Suites (`--suites`):
 - null      no dependence at all: size of the estimate, false alarms
 - weak      a weak dependence: how often it is found
 - coverage  how often the 95% interval holds the truth, closed-form judges only
-- zoo       every named estimator, and rivals, on a case of every family, n = 4,000
+- zoo       every named estimator, and rivals, on a case of every family, n = 2,000
 - online    what a critic is worth while training: see online.py
 
 One row for each estimate in benchmarks/results/estimators.jsonl. Rivals: scikit-learn's
@@ -208,7 +208,7 @@ def jobs_of(suite: str, quick: bool) -> list[Job]:
         contenders = ["auto", "class-scoring", "shuffled-dv", "mine", "ksg", *RIVALS]
         add([ZOO[0], ZOO[1], ZOO[9]], contenders, 1000, range(1))
     elif suite == "zoo":
-        add(ZOO, ["auto", "quick", *named], 4000, range(2))
+        add(ZOO, ["auto", "quick", *named], 2000, range(2))
     return jobs
 
 
