@@ -195,15 +195,17 @@ def jobs_of(suite: str, quick: bool) -> list[Job]:
     elif suite == "null":
         add(null[:1], ["quick"], 500, range(5 if quick else 100))
         if not quick:
-            add(null[1:], ["quick"], 500, range(100))
-            add(null, ["quick"], 2000, range(20))
-            add(null, ["quick"], 10_000, range(5))
+            add(null[1:], ["quick"], 500, range(50))
+            for n, few in ((2000, 20), (10_000, 5)):
+                add(null[:1], ["quick"], n, range(few))
+                add(null[1:], ["quick"], n, range(3))
             add(null, ["auto"], 2000, range(3))
     elif suite == "weak":
         add(weak, ["quick"], 10_000, range(2 if quick else 100))
     elif suite == "coverage":
-        cases = FAMILIES[:1] if quick else FAMILIES
-        add(cases, ["quick"], 2000, range(5 if quick else 100))
+        add(FAMILIES[:1] if quick else FAMILIES[:-2], ["quick"], 2000, range(5 if quick else 100))
+        if not quick:
+            add(FAMILIES[-2:], ["quick"], 1000, range(100))
     elif suite == "zoo" and quick:
         contenders = ["auto", "class-scoring", "shuffled-dv", "mine", "ksg", *RIVALS]
         add([ZOO[0], ZOO[1], ZOO[9]], contenders, 1000, range(1))

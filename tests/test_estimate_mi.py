@@ -85,7 +85,7 @@ def test_the_interval_holds_the_information(name: str, params: dict[str, Any]):
     assert found.entropy
     assert found.share_of_entropy == pytest.approx(found.nats / found.entropy)
     assert found.conditional == case.conditional
-    assert found.null_p <= 0.001
+    assert found.null_p <= 0.005
 
 
 @pytest.mark.parametrize(("columns", "nats"), [(1, 0.3), (1, 3.0), (3, 1.5)])
@@ -342,7 +342,7 @@ def test_repeated_noise_is_not_mistaken_for_information():
     found = estimate_mi(z[twice], c[twice], folds=3)
     assert found.nats < 0.03
     assert found.null_p > 0.01
-    assert any(w.startswith("400 rows of z repeat others exactly") for w in found.warnings)
+    assert any(w.startswith("800 rows of z have exact copies") for w in found.warnings)
 
 
 def test_many_copies_are_read_as_a_code_and_the_reader_is_told():

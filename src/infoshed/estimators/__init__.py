@@ -66,7 +66,7 @@ def build_estimator(
     if not kind.handles(attribute):
         raise InfoshedError(
             f"critic '{name}' does not take {attribute.kind} attributes such as "
-            f"'{attribute.name}'; use shuffled-dv"
+            f"'{attribute.name}'; use auto or shuffled-dv"
         )
     return kind(dim, attribute, c, y, weights=weights, scaled=scaled)
 

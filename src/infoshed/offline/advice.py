@@ -46,8 +46,8 @@ def data_warnings(
     elif rows.max() + 1 < n:
         groups = rows
         said.append(
-            f"{n - rows.max() - 1} rows of z repeat others exactly; repeated rows were kept in "
-            "one fold, since a judge that has seen a row knows its value"
+            f"{(np.bincount(rows)[rows] > 1).sum()} rows of z have exact copies; copies were kept "
+            "in one fold, since a judge that has seen a row knows its value"
         )
     if labels is not None:
         counts = np.bincount(labels, minlength=len(levels))

@@ -34,6 +34,8 @@ from infoshed.seeds import numpy_generator
 
 MOST_ROWS = {True: 50_000, False: 20_000}  # discrete, continuous
 MOST_VALUES = 1000
+MOST_SCORES = 10_000_000  # rows x values: memory
+MOST_CELLS = 5000
 FEWEST_ROWS = 10
 PANELS = ("auto", "quick")
 
@@ -126,7 +128,7 @@ def estimate_mi(
         raise InfoshedError(f"an estimate needs at least {FEWEST_ROWS} rows, got {len(z)}")
     rng = numpy_generator(seed, "estimate")
     warnings: list[str] = []
-    most = MOST_ROWS[bool(attribute.heads)]
+    most = most_rows(attribute, codes)
     if len(z) > most:
         warnings.append(f"{len(z):,} rows given; a random {most:,} of them were used")
         rows = np.sort(rng.permutation(len(z))[:most])
@@ -136,6 +138,12 @@ def estimate_mi(
     weight = np.ones(len(z)) if w is None else w / w.mean()
     y_codes = np.zeros(len(z), np.int64) if classes is None else classes
     labels, levels = _labels(attribute, codes)
+    cells = (y_codes.max() + 1) * max(1, len(levels))
+    if cells > MOST_CELLS:
+        raise InfoshedError(
+            f"y and {name} together can take {cells:,} values; at most {MOST_CELLS:,} can be "
+            "estimated: merge rare ones"
+        )
     strata = y_codes if labels is None else y_codes * len(levels) + labels
     distinct, groups, advice = data_warnings(z, labels, levels, y_codes, weight, folds, name)
     warnings += advice
@@ -165,13 +173,26 @@ def estimate_mi(
             reading = replace(reading, ceiling=float(np.average(np.log(sizes), weights=weight)))
         bound, unit = "neither", "nats"  # the extrapolation may overshoot
     else:
+        if labels is not None:  # of several, the joint values
+            shares = tuple(np.bincount(labels, minlength=len(levels)) / len(labels))
+            attribute = Categorical(name, tuple(levels), shares)
+            codes = labels[:, None]
         reading = read_named(estimator, z, attribute, codes, classes, w, fold, seed)
         bound, unit = ESTIMATORS[estimator].bound, ESTIMATORS[estimator].unit
     entropy = None
     if labels is not None:
         log_prior = _log_prior(labels, y_codes, len(levels), weight)
-        entropy = -float(np.average(log_prior[np.arange(len(z)), labels], weights=weight))
+        own = log_prior[np.arange(len(z)), labels]
+        entropy = abs(float(np.average(own, weights=weight)))
     return _result(reading, entropy, estimator, bound, unit, classes is not None, warnings, name)
+
+
+def most_rows(attribute: Attribute, codes: np.ndarray) -> int:
+    """How many rows are used at most."""
+    if not attribute.heads:
+        return MOST_ROWS[False]
+    values = len(np.unique(codes, axis=0))
+    return max(MOST_ROWS[True] // 5, min(MOST_ROWS[True], MOST_SCORES // values))
 
 
 def _result(
