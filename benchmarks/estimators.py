@@ -11,7 +11,7 @@ Suites (`--suites`):
 - weak      a weak dependence: how often it is found
 - coverage  how often the 95% interval holds the truth, closed-form judges only
 - zoo       every named estimator, and rivals, on a case of every family, n = 2,000
-- online    what a critic is worth while training: see online.py
+- online    what a critic is worth while training, by online.py (rows in online.jsonl)
 
 One row for each estimate in benchmarks/results/estimators.jsonl. Rivals: scikit-learn's
 mutual_info_classif (the largest column, since it knows no joint), a logistic regression's
@@ -39,6 +39,7 @@ import numpy as np
 import torch
 
 import infoshed
+import online
 from infoshed.run import versions
 from infoshed.truth import Sample, build_case
 
@@ -335,7 +336,8 @@ def table(rows: list[dict[str, Any]], suite: str) -> str:
     return "\n".join(lines)
 
 
-SUITES = ("targets", "null", "weak", "coverage", "zoo")
+SUITES = ("targets", "null", "weak", "coverage", "zoo", "online")
+ONLINE = ("class-scoring", "class-dv", "shuffled-dv", "mine", "infonce")
 
 
 def main() -> None:
@@ -356,6 +358,18 @@ def main() -> None:
         text = table(rows_of(path), suite)
         if text:
             print(f"\n{text}")
+    if "online" in arguments.suites:
+        print("\n**online**: a critic while training\n")
+        if arguments.quick:
+            for name in ("class-scoring", "shuffled-dv"):
+                print(name)
+                online.measure(name, seeds=1, quick=True)
+            return
+        if not arguments.table:
+            folder = Path(__file__).parent
+            command = [sys.executable, str(folder / "online.py"), "--estimators", *ONLINE]
+            subprocess.run(command, check=True)
+        print(online.table())
 
 
 if __name__ == "__main__":
