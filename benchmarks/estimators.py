@@ -289,6 +289,44 @@ def revision() -> str:
     ).stdout.strip()
 
 
+def matrix(rows: list[dict[str, Any]]) -> str:
+    """Markdown of the zoo: mean error in nats, contenders in lines and cases in columns."""
+    cells: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["suite"] == "zoo":
+            params = ", ".join(f"{k}={v}" for k, v in row["params"].items())
+            case = row["case"] + (f" ({params})" if params else "")
+            cells.setdefault((row["contender"], case), []).append(row)
+    contenders = list(dict.fromkeys(contender for contender, _ in cells))
+    cases = list(dict.fromkeys(case for _, case in cells))
+    truths = {case: group[0]["truth"] for (_, case), group in cells.items()}
+    lines = [
+        "**zoo**: mean error in nats at n = 2,000; \\* the interval missed the truth in every draw",
+        "",
+        f"| | {' | '.join(cases)} | median seconds |",
+        "|---" * (len(cases) + 2) + "|",
+        f"| truth | {' | '.join(f'{truths[case]:.3f}' for case in cases)} | |",
+    ]
+    for contender in contenders:
+        texts, seconds = [], []
+        for case in cases:
+            group = [row for row in cells.get((contender, case), []) if "error" not in row]
+            seconds += [row["seconds"] for row in group]
+            if not group:
+                texts.append("failed" if (contender, case) in cells else "")
+                continue
+            mean = statistics.mean(row["nats"] for row in group)
+            if group[0].get("unit", "nats") != "nats":
+                texts.append(f"({mean:.2f})")
+                continue
+            truth = truths[case]
+            missed = all("low" in r and not r["low"] <= truth <= r["high"] for r in group)
+            texts.append(f"{mean - truth:+.3f}" + "\\*" * missed)
+        middle = f"{statistics.median(seconds):.1f}" if seconds else ""
+        lines.append(f"| {contender} | {' | '.join(texts)} | {middle} |")
+    return "\n".join(lines)
+
+
 def table(rows: list[dict[str, Any]], suite: str) -> str:
     """Markdown: one line for each case, size and contender of the suite."""
     groups: dict[tuple[str, int, str], list[dict[str, Any]]] = {}
@@ -355,7 +393,8 @@ def main() -> None:
         # In the order of seeds: a run that is cut short has every case.
         run_all(sorted(jobs, key=lambda job: job.seed), path, arguments.jobs)
     for suite in arguments.suites:
-        text = table(rows_of(path), suite)
+        rows = rows_of(path)
+        text = matrix(rows) if suite == "zoo" else table(rows, suite)
         if text:
             print(f"\n{text}")
     if "online" in arguments.suites:

@@ -207,7 +207,7 @@ def _result(
 ) -> MIEstimate:
     top = np.inf if entropy is None or unit != "nats" else entropy
     nats, low, high = (
-        float(np.clip(v, 0.0, top)) for v in (reading.value, reading.low, reading.high)
+        float(np.clip(round(v, 9), 0.0, top)) for v in (reading.value, reading.low, reading.high)
     )
     warnings = warnings + result_warnings(reading, nats, entropy if unit == "nats" else None, name)
     return MIEstimate(
