@@ -42,8 +42,9 @@ class RunContent:
     accuracy: split name -> accuracy in [0, 1]; "biased" and "unbiased" are the splits that the
         page compares, others ("validation", ...) are listed.
     metrics: one row per epoch with any of "epoch" (counted from 1), "task_loss" (nats), "mi" (the
-        estimate of I(Z;C), nats), "mi_share", "accuracy" (training batches), "val_accuracy",
-        "val_accuracy_weighted", "strength" and "seconds"; a key may be missing or None.
+        estimate of I(Z;C), nats), "mi_held_out", "mi_gap", "mi_share", "accuracy" (training
+        batches), "val_accuracy", "val_accuracy_weighted", "strength" and "seconds"; a key may
+        be missing or None.
     config: configuration, name -> str, int, float, bool or None.
     confusion: split name -> (m, m) counts, rows the true class, columns the predicted one.
     embedding: (n, 2) z in two dimensions.

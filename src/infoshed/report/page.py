@@ -13,54 +13,14 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from infoshed.report import figures
+from infoshed.report.chart import MISSING, Chart, Table, number
 from infoshed.report.content import ReportContent, RunContent, printable
+from infoshed.report.curves import curve_charts
 from infoshed.report.pictures import png_uri
 
 BIASED, UNBIASED = "biased", "unbiased"
-MISSING = "–"
 MAX_SAMPLES = 40
 MAX_TRAIN_SAMPLES = 80
-MAX_TABLE_ROWS = 50
-
-# metric -> title, unit and what the reader should know
-_CURVES = {
-    "task_loss": ("Task loss", "nats", "Cross-entropy of the class on training batches."),
-    "mi": (
-        "Estimated information",
-        "nats",
-        "What the critic finds in z about the {attribute}: a lower bound, see the caution below.",
-    ),
-    "val_accuracy": (
-        "Validation accuracy",
-        "share",
-        "Held-out data with the bias of the training data; a fooled classifier does well here too.",
-    ),
-    "val_accuracy_weighted": (
-        "Validation accuracy, weighted",
-        "share",
-        "The same held-out data, weighted so that the {attribute} no longer tells the class. Pairs "
-        "of class and {attribute} that never occur there are not judged: it can be far too kind.",
-    ),
-}
-
-
-@dataclass(frozen=True)
-class Table:
-    """caption, column heads and rows of text; the first cell of a row is its heading."""
-
-    caption: str
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-
-@dataclass(frozen=True)
-class Chart:
-    """One figure: its title, the ``<svg>``, a line about it and the data behind it."""
-
-    title: str
-    svg: Markup
-    caption: str
-    table: Table
 
 
 def render(content: ReportContent) -> str:
@@ -89,7 +49,7 @@ def render(content: ReportContent) -> str:
         samples=_samples(content),
         confusion=_confusion_charts(content),
         embeddings=_embedding_charts(content),
-        curves=_curve_charts(content),
+        curves=curve_charts(content),
         configuration=_configuration(content),
     )
 
@@ -134,10 +94,6 @@ def _mean(values: Sequence[float]) -> str:
 
 def _range(values: Sequence[float]) -> str:
     return f"{100 * min(values):.1f}–{max(values):.1%}"
-
-
-def _number(value: float) -> str:
-    return f"{value:.4g}"
 
 
 def _information(content: ReportContent) -> str | None:
@@ -339,7 +295,7 @@ def _embedding_chart(
         part = [(names[value], z[values == value]) for value in names if (values == value).any()]
         caption_table = f"Points of {run.method} by {by}"
     rows = [
-        [name, str(len(points)), *(_number(value) for value in _moments(points))]
+        [name, str(len(points)), *(number(value) for value in _moments(points))]
         for name, points in part
     ]
     head = (by, "images", "mean 1", "mean 2", "deviation 1", "deviation 2")
@@ -348,69 +304,6 @@ def _embedding_chart(
 
 def _moments(points: np.ndarray) -> np.ndarray:
     return np.concatenate([points.mean(axis=0), points.std(axis=0)])
-
-
-def _curve_charts(content: ReportContent) -> list[Chart]:
-    """One panel per metric that any run recorded."""
-    methods = content.methods()
-    charts = []
-    for key, (title, unit, note) in _CURVES.items():
-        lines = {}
-        for name, runs in methods.items():
-            found = [line for run in runs if len((line := run.metric(key))[0])]
-            if found:
-                lines[name] = found
-        if not lines:
-            continue
-        references = {}
-        if key == "mi":
-            kinds = {
-                run.information for runs in methods.values() for run in runs if run.method in lines
-            }
-            title = f"Estimated {' and '.join(sorted(kinds))}"
-            known = {"H(C)": content.attribute_entropy}
-            if "I(Z;C)" in kinds:  # given y, the label's own information is no yardstick
-                known["I(Y;C)"] = content.label_information
-            references = {
-                f"{name} = {value:.2f}": value for name, value in known.items() if value is not None
-            }
-        means = {name: figures.mean_line(found) for name, found in lines.items()}
-        show = (lambda value: f"{value:.1%}") if unit == "share" else _number
-        ends = "; ".join(f"{name} ends at {show(mean[-1])}" for name, (_, mean) in means.items())
-        svg = figures.curves(
-            lines,
-            methods=list(methods),
-            unit=unit,
-            references=references,
-            label=f"{title} over the epochs. {ends}.",
-            prefix=f"curve-{key}",
-        )
-        table = _curve_table(title, unit, means, show)
-        charts.append(Chart(title, Markup(svg), note.format(attribute=content.attribute), table))
-    return charts
-
-
-def _curve_table(
-    title: str,
-    unit: str,
-    means: dict[str, tuple[np.ndarray, np.ndarray]],
-    show: Callable[[float], str],
-) -> Table:
-    """Means per method and epoch; of a long training evenly picked epochs, the last included."""
-    by_epoch = {
-        name: dict(zip(epochs.tolist(), values.tolist(), strict=True))
-        for name, (epochs, values) in means.items()
-    }
-    epochs = sorted({epoch for values in by_epoch.values() for epoch in values})
-    picked = np.unique(np.linspace(0, len(epochs) - 1, MAX_TABLE_ROWS).round().astype(int))
-    rows = []
-    for epoch in (epochs[index] for index in picked):
-        cells = [
-            show(values[epoch]) if epoch in values else MISSING for values in by_epoch.values()
-        ]
-        rows.append([f"{epoch:g}", *cells])
-    suffix = "" if unit == "share" else f", {unit}"
-    return Table(f"{title}{suffix}, mean over the seeds", ("epoch", *by_epoch), rows)
 
 
 def _configuration(content: ReportContent) -> Table | None:
