@@ -98,7 +98,7 @@ def test_the_interval_holds_the_information_of_gaussians(columns: int, nats: flo
     assert found.high - found.low < 0.3
     assert found.entropy is None
     assert found.share_of_entropy is None
-    assert found.null_p == 0.001
+    assert found.null_p <= 0.002
 
 
 def test_no_information_reads_as_none():
@@ -504,3 +504,16 @@ def test_named_estimators_do_with_ten_rows_and_copies(name: str):
 def test_nearest_neighbours_refuse_many_columns():
     with pytest.raises(InfoshedError, match=r"ksg compares distances .* at most 20"):
         estimate_mi(np.random.default_rng(0).normal(size=(60, 21)), C, estimator="ksg")
+
+
+def test_values_of_their_own_are_no_information():
+    # A value that no judge has seen must not be told by its being unseen.
+    rng = np.random.default_rng(3)
+    z, n = rng.normal(size=(600, 4)), 600
+    with pytest.raises(InfoshedError, match="an id, perhaps"):
+        estimate_mi(z, np.arange(n), estimator="quick")
+    c = np.where(rng.random(n) < 0.3, 10 + np.arange(n), rng.integers(0, 2, n))
+    found = estimate_mi(z, c, estimator="quick")
+    assert found.low == 0
+    assert found.nats < 0.02
+    assert any("occur once" in warning for warning in found.warnings)

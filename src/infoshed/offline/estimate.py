@@ -139,6 +139,8 @@ def estimate_mi(
     weight = np.ones(len(z)) if w is None else w / w.mean()
     y_codes = np.zeros(len(z), np.int64) if classes is None else classes
     labels, levels = _labels(attribute, codes)
+    if labels is not None:
+        labels, levels = _without_singles(labels, levels, name, warnings)
     cells = (y_codes.max() + 1) * max(1, len(levels))
     if cells > MOST_CELLS:
         raise InfoshedError(
@@ -283,6 +285,28 @@ def _labels(attribute: Attribute, codes: np.ndarray) -> tuple[np.ndarray | None,
         for row in found
     ]
     return labels.ravel(), names
+
+
+def _without_singles(
+    labels: np.ndarray, levels: list[str], name: str, warnings: list[str]
+) -> tuple[np.ndarray, list[str]]:
+    """Values that occur once become one: no judge can have seen them, and being unseen would
+    itself tell which they are. Raises `InfoshedError` where most rows have a value of their own.
+    """
+    counts = np.bincount(labels, minlength=len(levels))
+    single = counts == 1
+    if single.sum() > len(labels) / 2:
+        raise InfoshedError(
+            f"{single.sum():,} of {len(labels):,} rows have a value of {name} that no other row "
+            "has: an id, perhaps? Choose another column, merge values, or give floats if it is "
+            "a quantity"
+        )
+    if single.sum() < 2:
+        return labels, levels
+    warnings.append(f"{single.sum()} values of {name} occur once; they were taken as one value")
+    place = np.where(single, (~single).sum(), np.cumsum(~single) - 1)
+    kept = [level for level, once in zip(levels, single, strict=True) if not once]
+    return place[labels], [*kept, "values that occur once"]
 
 
 def _log_prior(labels: np.ndarray, y: np.ndarray, m: int, weights: np.ndarray) -> np.ndarray:
