@@ -22,26 +22,24 @@ antlr4-python3-runtime mpld3, and pandas).
 
 import argparse
 import json
-import statistics
 import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
-from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 import infoshed
 import online
 from infoshed.run import versions
-from infoshed.truth import Sample, build_case
+from infoshed.truth import build_case
+from rivals import RIVALS
+from tables import matrix, table
 
 RESULTS = Path(__file__).parent / "results" / "estimators.jsonl"
 
@@ -60,52 +58,6 @@ class Job:
     def key(self) -> str:
         return json.dumps(asdict(self), sort_keys=True)
 
-
-def logistic_bound(sample: Sample) -> float:
-    """H(C) minus the cross-validated cross-entropy of a logistic regression."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    c = sample.c
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
-    p = cross_val_predict(model, sample.z, c, cv=5, method="predict_proba")
-    share = np.bincount(c) / len(c)
-    own = np.asarray(p)[np.arange(len(c)), c]
-    return float(np.mean(np.log(np.maximum(own, 1e-12) / share[c])))
-
-
-def largest_column(sample: Sample) -> float:
-    """The largest of scikit-learn's estimates for single columns of z."""
-    from sklearn.feature_selection import mutual_info_classif
-
-    return float(mutual_info_classif(sample.z, sample.c, random_state=0).max())
-
-
-def torch_mist(name: str) -> Callable[[Sample], float]:
-    """torch-mist's estimate with its own defaults, early stopping on a tenth of the rows."""
-
-    def estimate(sample: Sample) -> float:
-        from torch_mist import estimate_mi  # type: ignore[import-not-found]
-
-        c = sample.c
-        pair = np.eye(int(c.max()) + 1)[c] if c.dtype.kind == "i" else c
-        value = estimate_mi(
-            data=(sample.z.astype(np.float32), pair.astype(np.float32)),
-            estimator=name, hidden_dims=[64, 64], max_epochs=20, batch_size=128, verbose=False,
-        )  # fmt: skip
-        return float(value[0] if isinstance(value, tuple) else value)  # type: ignore[arg-type]
-
-    return estimate
-
-
-RIVALS: dict[str, Callable[[Sample], float]] = {
-    "sklearn mutual_info_classif": largest_column,
-    "logistic regression": logistic_bound,
-}
-if find_spec("torch_mist"):
-    RIVALS |= {"torch-mist smile": torch_mist("smile"), "torch-mist mine": torch_mist("mine")}
 
 DISCRETE_TARGETS: list[tuple[str, dict[str, Any]]] = [
     *[("gaussian_classes", {"classes": m, "share": s}) for m in (2, 10)
@@ -287,91 +239,6 @@ def revision() -> str:
     return subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     ).stdout.strip()
-
-
-def matrix(rows: list[dict[str, Any]]) -> str:
-    """Markdown of the zoo: mean error in nats, contenders in lines and cases in columns."""
-    cells: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in rows:
-        if row["suite"] == "zoo":
-            params = ", ".join(f"{k}={v}" for k, v in row["params"].items())
-            case = row["case"] + (f" ({params})" if params else "")
-            cells.setdefault((row["contender"], case), []).append(row)
-    contenders = list(dict.fromkeys(contender for contender, _ in cells))
-    cases = list(dict.fromkeys(case for _, case in cells))
-    truths = {case: group[0]["truth"] for (_, case), group in cells.items()}
-    lines = [
-        "**zoo**: mean error in nats at n = 2,000; \\* the interval missed the truth in every draw",
-        "",
-        f"| | {' | '.join(cases)} | median seconds |",
-        "|---" * (len(cases) + 2) + "|",
-        f"| truth | {' | '.join(f'{truths[case]:.3f}' for case in cases)} | |",
-    ]
-    for contender in contenders:
-        texts, seconds = [], []
-        for case in cases:
-            group = [row for row in cells.get((contender, case), []) if "error" not in row]
-            seconds += [row["seconds"] for row in group]
-            if not group:
-                texts.append("failed" if (contender, case) in cells else "")
-                continue
-            mean = statistics.mean(row["nats"] for row in group)
-            if group[0].get("unit", "nats") != "nats":
-                texts.append(f"({mean:.2f})")
-                continue
-            truth = truths[case]
-            missed = all("low" in r and not r["low"] <= truth <= r["high"] for r in group)
-            texts.append(f"{mean - truth:+.3f}" + "\\*" * missed)
-        middle = f"{statistics.median(seconds):.1f}" if seconds else ""
-        lines.append(f"| {contender} | {' | '.join(texts)} | {middle} |")
-    return "\n".join(lines)
-
-
-def table(rows: list[dict[str, Any]], suite: str) -> str:
-    """Markdown: one line for each case, size and contender of the suite."""
-    groups: dict[tuple[str, int, str], list[dict[str, Any]]] = {}
-    for row in rows:
-        if row["suite"] == suite:
-            params = ", ".join(f"{k}={v}" for k, v in row["params"].items())
-            groups.setdefault((f"{row['case']}({params})", row["n"], row["contender"]), []).append(
-                row
-            )
-    if not groups:
-        return ""
-    lines = [
-        f"**{suite}**",
-        "",
-        "| case | n | estimator | draws | truth | mean error | spread | worst | interval holds it "
-        "| p <= 0.05 | seconds |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for (case, n, contender), group in groups.items():
-        failed = [row for row in group if "error" in row]
-        good = [row for row in group if "error" not in row]
-        if not good:
-            lines.append(f"| {case} | {n:,} | {contender} | 0, {len(failed)} failed |")
-            continue
-        truth = good[0]["truth"]
-        error = [row["nats"] - truth for row in good]
-        other = good[0].get("unit", "nats") != "nats"
-        cells = [f"{truth:.3f}"]
-        if other:
-            mean = statistics.mean(row["nats"] for row in good)
-            cells += [f"value {mean:.3f} ({good[0]['unit']})", "", ""]
-        else:
-            cells += [f"{statistics.mean(error):+.3f}", f"{statistics.pstdev(error):.3f}"]
-            cells += [f"{max(error, key=abs):+.3f}"]
-        if "low" in good[0] and not other:
-            holds = [row["low"] - 1e-6 <= truth <= row["high"] + 1e-6 for row in good]
-            cells += [f"{np.mean(holds):.0%}"]
-        else:
-            cells += [""]
-        found = [row["null_p"] <= 0.05 for row in good if "null_p" in row]
-        cells += [f"{np.mean(found):.0%}" if found else ""]
-        cells += [f"{statistics.median(row['seconds'] for row in good):.1f}"]
-        count = f"{len(good)}" + (f", {len(failed)} failed" if failed else "")
-        lines.append(f"| {case} | {n:,} | {contender} | {count} | {' | '.join(cells)} |")
-    return "\n".join(lines)
 
 
 SUITES = ("targets", "null", "weak", "coverage", "zoo", "online")

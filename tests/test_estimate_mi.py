@@ -12,7 +12,7 @@ import torch
 from infoshed import InfoshedError, infer_attribute
 from infoshed.checks import NonFiniteError
 from infoshed.estimators import ESTIMATORS
-from infoshed.offline import MIEstimate, estimate, estimate_mi
+from infoshed.offline import MIEstimate, estimate_mi, inputs
 from infoshed.truth import Case, Sample, build_case
 
 
@@ -380,7 +380,7 @@ def test_warnings_of_imbalance_weights_and_rising_curves():
 
 def test_of_too_many_rows_a_part_is_used(monkeypatch: pytest.MonkeyPatch):
     sample = plain(n=1500)
-    monkeypatch.setattr(estimate, "MOST_ROWS", {True: 700, False: 300})
+    monkeypatch.setattr(inputs, "MOST_ROWS", {True: 700, False: 300})
     found = quick(sample)
     assert found.rows == 700
     assert found.warnings[0] == "1,500 rows given; a random 700 of them were used"

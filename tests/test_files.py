@@ -12,9 +12,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from infoshed import InfoshedError
-from infoshed.delimited import is_number
-from infoshed.files import read_array, read_column, read_table, split_source
-from infoshed.sample import as_kind, read_sample
+from infoshed.files import (
+    as_kind,
+    read_array,
+    read_column,
+    read_sample,
+    read_table,
+    split_source,
+)
+from infoshed.files.delimited import is_number
 
 
 @pytest.fixture(autouse=True)

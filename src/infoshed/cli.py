@@ -25,8 +25,8 @@ from infoshed import (
     load_run,
 )
 from infoshed.demo import run_demo
+from infoshed.files import read_sample
 from infoshed.report.collect import NO_REPORT, has_report_extra, write_report
-from infoshed.sample import read_sample
 from infoshed.settings import (
     DATA,
     DATA_KEYS,

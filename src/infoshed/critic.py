@@ -2,8 +2,7 @@
 
     parameters <- parameters - lr * Adam( gradient of loss(batch) ),    once per batch
 
-Class scores have their gradient written out (`ClassScoring.fit`); every other critic goes through
-autograd, and an estimator without parameters has nothing to fit and is only read.
+How is the estimator's matter (`Estimator.fit`); one without parameters is only read.
 """
 
 from typing import NamedTuple
@@ -12,7 +11,6 @@ import torch
 from torch import Tensor
 
 from infoshed.estimators import Estimator
-from infoshed.estimators.class_scoring import ClassScoring
 from infoshed.optim import PackedAdam
 
 
@@ -33,9 +31,9 @@ class Critic:
 
     def __init__(self, estimator: Estimator, lr: float):
         self.estimator = estimator
-        # Only the network beside a discriminant has something to be pulled back to.
-        decay = estimator.decay if isinstance(estimator, ClassScoring) else 0.0
-        self.optimizer = PackedAdam(estimator.parameters(), lr, decay) if estimator.fitted else None
+        self.optimizer = None
+        if estimator.fitted:
+            self.optimizer = PackedAdam(estimator.parameters(), lr, estimator.decay)
 
     def fit(
         self,
@@ -60,28 +58,4 @@ class Critic:
             with torch.no_grad():
                 value = estimator(z, c, y, weights=weights, generator=generator)
             return Fitted(value[None], torch.zeros_like(value)[None])
-        norms: list[Tensor] = []
-        if isinstance(estimator, ClassScoring) and estimator.written_out:
-            optimizer.zero_grad()
-            estimates = estimator.fit(
-                lambda: norms.append(optimizer.step()), z, c, y, weights, batches
-            )
-            return Fitted(estimates, torch.stack(norms))
-        values: list[Tensor] = []
-        read_apart = type(estimator).objective is not Estimator.objective
-        for rows in torch.arange(len(z), device=z.device).chunk(batches):
-            arguments = [None if a is None else a[rows] for a in (z, c, y)]
-            options = {
-                "weights": None if weights is None else weights[rows],
-                "generator": generator,
-            }
-            if read_apart:
-                with torch.no_grad():
-                    values.append(estimator(*arguments, **options))
-            optimizer.zero_grad()
-            loss = estimator.loss(*arguments, **options)  # type: ignore[arg-type]
-            if not read_apart:
-                values.append(-loss.detach())
-            loss.backward()
-            norms.append(optimizer.step())
-        return Fitted(torch.stack(values), torch.stack(norms))
+        return Fitted(*estimator.fit(optimizer, z, c, y, weights, batches, generator))

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from statistics import mean
 from typing import Any
 
+from infoshed.files import Sample
 from infoshed.offline import MIEstimate
 from infoshed.run import Run
-from infoshed.sample import Sample
 
 SIDES = {"lower": "below", "upper": "above"}
 

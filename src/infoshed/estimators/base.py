@@ -21,6 +21,7 @@ from infoshed.attributes import Attribute
 from infoshed.checks import InfoshedError, check_same_length
 from infoshed.estimators import inputs
 from infoshed.estimators.standardize import RunningStandardizer
+from infoshed.optim import PackedAdam
 
 
 class Estimator(nn.Module, ABC):
@@ -37,7 +38,8 @@ class Estimator(nn.Module, ABC):
     Class attributes: `summary`, one line for people; `reference`; `bound`, "lower", "upper" or
     "neither"; `takes`, the kinds of c out of "discrete", "several" (several discrete) and
     "continuous"; `unit`, "nats", or what else the number is where it is a dependence measure
-    and no mutual information; `differentiable`, whether the estimate has a gradient in z.
+    and no mutual information; `differentiable`, whether the estimate has a gradient in z; `decay`,
+    the share of the critic's parameters that a step of `fit` takes away, in units of its rate.
     """
 
     summary: ClassVar[str]
@@ -46,6 +48,7 @@ class Estimator(nn.Module, ABC):
     takes: ClassVar[frozenset[str]]
     unit: ClassVar[str] = "nats"
     differentiable: ClassVar[bool] = True
+    decay: ClassVar[float] = 0.0
 
     def __init__(
         self,
@@ -89,6 +92,11 @@ class Estimator(nn.Module, ABC):
                 f"{cls.__name__} ({cls.summary}) has no gradient in z: it measures a finished "
                 "representation; train with another critic, such as class-scoring or shuffled-dv"
             )
+
+    @classmethod
+    def limit(cls, rows: int) -> float | None:
+        """The most that a batch of so many rows can show, None where only H(C) limits it."""
+        return None
 
     @abstractmethod
     def estimate(
@@ -150,6 +158,41 @@ class Estimator(nn.Module, ABC):
     ) -> Tensor:
         """What the critic descends, a scalar; arguments as in `forward`."""
         return -self.objective(*self._prepared(z, c, y, weights), generator)
+
+    def fit(
+        self,
+        optimizer: PackedAdam,
+        z: Tensor,
+        c: Tensor,
+        y: Tensor | None,
+        weights: Tensor | None,
+        batches: int,
+        generator: torch.Generator | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Fit the critic to the rows in so many equal batches, a step of `optimizer` for each.
+
+        Args:
+            optimizer: of this estimator's parameters. z: (n, dim), detached. Others as in
+            `forward`.
+
+        Returns the estimate of each batch before it was fitted to, and the L2 norm of its
+        gradient, (batches,) each.
+        """
+        read_apart = type(self).objective is not Estimator.objective
+        values, norms = [], []
+        for rows in torch.arange(len(z), device=z.device).chunk(batches):
+            arguments = z[rows], c[rows], None if y is None else y[rows]
+            w = None if weights is None else weights[rows]
+            if read_apart:
+                with torch.no_grad():
+                    values.append(self(*arguments, weights=w, generator=generator))
+            optimizer.zero_grad()
+            loss = self.loss(*arguments, weights=w, generator=generator)
+            if not read_apart:
+                values.append(-loss.detach())
+            loss.backward()
+            norms.append(optimizer.step())
+        return torch.stack(values), torch.stack(norms)
 
     def _prepared(
         self, z: Tensor, c: Tensor, y: Tensor | None, weights: Tensor | None

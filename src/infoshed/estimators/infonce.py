@@ -8,6 +8,7 @@ in z alone would cancel. For I(Z;C|Y), g and h read y as well and j runs over th
 of i, which caps the estimate by the log of their number. Memory is O(n^2).
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -50,6 +51,10 @@ class InfoNCE(Estimator):
         self.of_c = mlp(
             (attribute.width + self.classes, *hidden, width + 1), lambda: nn.LeakyReLU(0.2)
         )
+
+    @classmethod
+    def limit(cls, rows: int) -> float:
+        return math.log(rows)
 
     def estimate(
         self,

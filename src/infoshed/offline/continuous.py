@@ -16,6 +16,7 @@ change under monotone maps of the columns of c.
 """
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -30,6 +31,7 @@ from torch import Tensor, nn
 from infoshed.nn import mlp
 from infoshed.offline.crossfit import Judge
 from infoshed.offline.net import HELD_OUT
+from infoshed.offline.stopping import fit_stopped
 from infoshed.offline.views import Views
 
 BLOCK = 1000
@@ -162,7 +164,6 @@ def _gaussian(
     squared = correlations**2 - (1 - correlations**2) * spread / n
     rho = np.sqrt(np.clip(squared, 0, LARGEST_CORRELATION**2))
     u, v = (a @ half_a @ left)[:, : len(rho)], (b @ half_b @ right.T)[:, : len(rho)]
-    v = v * np.sign(rho + 1e-300)
     gain = rho / (1 - rho**2)
     quadratic = 0.5 * rho * gain
     linear = u * gain
@@ -196,16 +197,16 @@ def _by_block(
     return out
 
 
-class _Critic(nn.Module):
+class _Critic(nn.Module, ABC):
     """Scores pairs; fitted by `loss`."""
 
+    @abstractmethod
     def forward(self, x: Tensor, c: Tensor) -> Tensor:
         """Every x (n, d) with every c (k, e): (n, k)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def loss(self, x: Tensor, c: Tensor, w: Tensor) -> Tensor:
         """On true pairs with weights."""
-        raise NotImplementedError
 
 
 class _Separable(_Critic):
@@ -301,25 +302,17 @@ def _trained(
         return critic.loss(inputs[rows[part]], values[rows[part]], weights[part])
 
     optimizer = torch.optim.AdamW(critic.parameters(), lr, weight_decay=decay, fused=True)
-    best, kept, since, done = float("inf"), None, 0, 0
     judged = batches(keep)
-    for _ in range(epochs):
-        for part in batches(fit):
-            optimizer.zero_grad()
-            loss(part).backward()
-            optimizer.step()
-            done += 1
-        with torch.no_grad():
-            now = sum(float(loss(part)) * len(part) for part in judged)
-        if now < best:
-            best, since = now, 0
-            kept = {name: value.clone() for name, value in critic.state_dict().items()}
-        else:
-            since += 1
-        if since >= PATIENCE or done >= steps:
-            break
-    if kept is not None:
-        critic.load_state_dict(kept)
+    fit_stopped(
+        critic,
+        optimizer,
+        lambda: batches(fit),
+        loss,
+        lambda: sum(float(loss(part)) * len(part) for part in judged),
+        epochs=epochs,
+        patience=PATIENCE,
+        steps=steps,
+    )
 
     @torch.no_grad()
     def score(i: np.ndarray, j: np.ndarray) -> np.ndarray:

@@ -12,12 +12,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
-from infoshed.attributes import Attribute, Categorical, infer_attribute
+from infoshed.attributes import Categorical, infer_attribute
 from infoshed.checks import (
     InfoshedError,
-    NonFiniteError,
     as_array,
     check_choice,
     check_number,
@@ -27,15 +25,21 @@ from infoshed.estimators import ESTIMATORS
 from infoshed.offline import continuous, discrete
 from infoshed.offline.advice import data_warnings, result_warnings
 from infoshed.offline.crossfit import make_folds
+from infoshed.offline.inputs import (
+    MOST_CELLS,
+    class_codes,
+    joint_values,
+    log_prior_of,
+    most_rows,
+    representation,
+    row_weights,
+    without_singles,
+)
 from infoshed.offline.named import read_named
 from infoshed.offline.result import Reading, read
 from infoshed.offline.views import make_views
 from infoshed.seeds import numpy_generator
 
-MOST_ROWS = {True: 50_000, False: 20_000}  # discrete, continuous
-MOST_VALUES = 1000
-MOST_SCORES = 10_000_000  # rows x values: memory
-MOST_CELLS = 5000
 FEWEST_ROWS = 10
 PANELS = ("auto", "quick")
 
@@ -102,9 +106,8 @@ def estimate_mi(
         seed: of folds, judges and permutations. The same seed gives the same numbers.
         name: how warnings and errors call c.
 
-    Takes about half a minute for n = 10,000, d = 64 on a core, one to two minutes where c is
-    continuous. Beyond 50,000 rows (20,000 where c is
-    continuous) a random part is used, and a warning says so.
+    Takes about half a minute on a core for n = 10,000, d = 64 (one or two where c is continuous).
+    Beyond 50,000 rows (20,000 where c is continuous) a random part is used, and a warning says so.
 
     Raises `InfoshedError` for shapes and values that make no sense, `NonFiniteError` for NaN or
     infinity in z.
@@ -112,11 +115,11 @@ def estimate_mi(
     check_choice("estimator", estimator, {*PANELS, *ESTIMATORS})
     check_number("folds", folds, 2, 100, integer=True)
     check_number("seed", seed, 0, integer=True)
-    z = _representation(z)
+    z = representation(z)
     attribute = infer_attribute(c, name)
     codes = attribute.encode(c).numpy()
-    classes = None if y is None else _classes(y)
-    w = None if weights is None else _weights(weights)
+    classes = None if y is None else class_codes(y)
+    w = None if weights is None else row_weights(weights)
     check_same_length(z=z, c=codes, y=classes, weights=w)
     if w is not None and not w.all():  # rows that do not count, and values that only they have
         kept = w > 0
@@ -138,9 +141,9 @@ def estimate_mi(
         w = None if w is None else w[rows]
     weight = np.ones(len(z)) if w is None else w / w.mean()
     y_codes = np.zeros(len(z), np.int64) if classes is None else classes
-    labels, levels = _labels(attribute, codes)
+    labels, levels = joint_values(attribute, codes)
     if labels is not None:
-        labels, levels = _without_singles(labels, levels, name, warnings)
+        labels, levels = without_singles(labels, levels, name, warnings)
     cells = (y_codes.max() + 1) * max(1, len(levels))
     if cells > MOST_CELLS:
         raise InfoshedError(
@@ -151,13 +154,16 @@ def estimate_mi(
     distinct, groups, advice = data_warnings(z, labels, levels, y_codes, weight, folds, name)
     warnings += advice
     fold = make_folds(strata, groups, min(folds, len(z) // 2), rng)
+    entropy, log_prior = None, np.zeros((0, 0))
+    if labels is not None:
+        log_prior = log_prior_of(labels, y_codes, len(levels), weight)
+        own = log_prior[np.arange(len(z)), labels]
+        entropy = abs(float(np.average(own, weights=weight)))
     if estimator in PANELS:
         quick = estimator == "quick"
         if labels is not None:
-            log_prior = _log_prior(labels, y_codes, len(levels), weight)
-            views = make_views(z)
             problem = discrete.DiscreteProblem(
-                views, labels, y_codes, len(levels), log_prior, weight, distinct
+                make_views(z), labels, y_codes, len(levels), log_prior, weight, distinct
             )
             panel = discrete.judges(problem, quick)
             target, blocks = labels, fold * (y_codes.max() + 1) + y_codes
@@ -182,20 +188,7 @@ def estimate_mi(
             codes = labels[:, None]
         reading = read_named(estimator, z, attribute, codes, classes, w, fold, seed)
         bound, unit = ESTIMATORS[estimator].bound, ESTIMATORS[estimator].unit
-    entropy = None
-    if labels is not None:
-        log_prior = _log_prior(labels, y_codes, len(levels), weight)
-        own = log_prior[np.arange(len(z)), labels]
-        entropy = abs(float(np.average(own, weights=weight)))
     return _result(reading, entropy, estimator, bound, unit, classes is not None, warnings, name)
-
-
-def most_rows(attribute: Attribute, codes: np.ndarray) -> int:
-    """How many rows are used at most."""
-    if not attribute.heads:
-        return MOST_ROWS[False]
-    values = len(np.unique(codes, axis=0))
-    return max(MOST_ROWS[True] // 5, min(MOST_ROWS[True], MOST_SCORES // values))
 
 
 def _result(
@@ -228,90 +221,3 @@ def _result(
         conditional=conditional,
         warnings=tuple(warnings),
     )
-
-
-def _representation(z: Any) -> np.ndarray:
-    if isinstance(z, Tensor) and z.is_floating_point():
-        z = z.double()  # numpy has no bfloat16
-    z = as_array("z", z)
-    if z.ndim == 1:
-        z = z[:, None]
-    if z.ndim != 2 or not z.size:
-        raise InfoshedError(f"`z` must have shape (n, d), got {z.shape}")
-    if z.dtype.kind not in "biuf":
-        raise InfoshedError(f"`z` must hold numbers, got {z.dtype}")
-    z = z.astype(np.float64)
-    bad = ~np.isfinite(z).all(1)
-    if bad.any():
-        raise NonFiniteError(
-            f"`z` has NaN or infinity in {int(bad.sum())} rows (first at row "
-            f"{int(np.argmax(bad))}); drop these rows or mend the encoder"
-        )
-    return z
-
-
-def _classes(y: Any) -> np.ndarray:
-    values = as_array("y", y)
-    if values.dtype.kind == "f" and (values[np.isfinite(values)] % 1 != 0).any():
-        raise InfoshedError("`y` must hold classes (text or whole numbers), got fractions; bin it")
-    if len(np.unique(values.astype(str) if values.dtype.kind == "O" else values)) == 1:
-        raise InfoshedError("`y` has one value only: I(Z;C|Y) is I(Z;C) then; leave `y` out")
-    return Categorical.from_values(values, "y").encode(values).numpy()[:, 0]
-
-
-def _weights(weights: Any) -> np.ndarray:
-    w = as_array("weights", weights)
-    if w.ndim != 1 or w.dtype.kind not in "biuf":
-        raise InfoshedError(f"`weights` must be numbers of shape (n,), got {w.dtype} {w.shape}")
-    w = w.astype(np.float64)
-    if not np.isfinite(w).all() or (w < 0).any() or not w.sum() > 0:
-        raise InfoshedError("`weights` must be finite, at least 0, and not all 0")
-    return w
-
-
-def _labels(attribute: Attribute, codes: np.ndarray) -> tuple[np.ndarray | None, list[str]]:
-    """Joint values of discrete parts as 0..m-1 with their names; None where c is continuous."""
-    if not attribute.heads:
-        return None, []
-    found, labels = np.unique(codes, axis=0, return_inverse=True)
-    if len(found) > MOST_VALUES:
-        raise InfoshedError(
-            f"attribute '{attribute.name}' takes {len(found):,} distinct values together; at most "
-            f"{MOST_VALUES:,} can be estimated: merge rare ones, or give floats if c is continuous"
-        )
-    parts = [attribute] if isinstance(attribute, Categorical) else attribute.parts  # type: ignore[attr-defined]
-    names = [
-        ", ".join(str(part.levels[code]) for part, code in zip(parts, row, strict=True))
-        for row in found
-    ]
-    return labels.ravel(), names
-
-
-def _without_singles(
-    labels: np.ndarray, levels: list[str], name: str, warnings: list[str]
-) -> tuple[np.ndarray, list[str]]:
-    """Values that occur once become one: no judge can have seen them, and being unseen would
-    itself tell which they are. Raises `InfoshedError` where most rows have a value of their own.
-    """
-    counts = np.bincount(labels, minlength=len(levels))
-    single = counts == 1
-    if single.sum() > len(labels) / 2:
-        raise InfoshedError(
-            f"{single.sum():,} of {len(labels):,} rows have a value of {name} that no other row "
-            "has: an id, perhaps? Choose another column, merge values, or give floats if it is "
-            "a quantity"
-        )
-    if single.sum() < 2:
-        return labels, levels
-    warnings.append(f"{single.sum()} values of {name} occur once; they were taken as one value")
-    place = np.where(single, (~single).sum(), np.cumsum(~single) - 1)
-    kept = [level for level, once in zip(levels, single, strict=True) if not once]
-    return place[labels], [*kept, "values that occur once"]
-
-
-def _log_prior(labels: np.ndarray, y: np.ndarray, m: int, weights: np.ndarray) -> np.ndarray:
-    """log p(c|y) of every row (n, m), -inf for values that its class never takes."""
-    table = np.zeros((y.max() + 1, m))
-    np.add.at(table, (y, labels), weights)
-    with np.errstate(divide="ignore"):
-        return np.log(table / np.maximum(table.sum(1, keepdims=True), 1e-300))[y]

@@ -6,17 +6,17 @@ rows; it knows nothing of the bias that many of these estimators have (see docs/
 which is why `estimator="auto"` does not go this way.
 """
 
-from copy import deepcopy
-
 import numpy as np
 import torch
 from scipy.stats import t as student
 from torch import Tensor
 
 from infoshed.attributes import Attribute
-from infoshed.estimators import Estimator, build_estimator
+from infoshed.estimators import ESTIMATORS, Estimator, build_estimator
+from infoshed.estimators.pairs import shuffle
 from infoshed.offline.net import HELD_OUT
 from infoshed.offline.result import Reading
+from infoshed.offline.stopping import fit_stopped
 from infoshed.offline.views import standardize
 from infoshed.optim import adam
 from infoshed.seeds import seeded, torch_generator
@@ -66,7 +66,7 @@ def read_named(
                 name, x.shape[1], attribute, data[1], data[2], weights=data[3], scaled=False
             )
         generator = torch_generator(seed, f"estimator/{k}")
-        if any(p.requires_grad for p in estimator.parameters()):
+        if estimator.fitted:
             _fit(estimator, train, generator)
         values.append(_chunks(estimator, test, generator))
         null.append([
@@ -78,10 +78,9 @@ def read_named(
     error = every.std(ddof=1) / len(every) ** 0.5 if len(every) > 1 else np.inf
     reach = float(student.ppf(0.975, max(len(every) - 1, 1)) * error)
     as_good = int((np.mean(null, 0) >= value - 1e-12).sum())
-    ceiling = float(np.log(CHUNK)) if name == "infonce" else None
     return Reading(
         value, value - reach, value + reach, (1 + as_good) / (1 + PERMUTATIONS), len(z),
-        {name: value}, ceiling,
+        {name: value}, ESTIMATORS[name].limit(CHUNK),
     )  # fmt: skip
 
 
@@ -93,11 +92,7 @@ def _take(data: Rows, rows: Tensor) -> Rows:
 def _crossed(data: Rows, generator: torch.Generator) -> Rows:
     """The rows with c permuted, among rows of the same y where there is one."""
     z, c, y, w = data
-    order = torch.randperm(len(z), generator=generator)
-    if y is not None:
-        mixed = order[torch.argsort(y[order], stable=True)]
-        order = torch.empty_like(order).scatter_(0, torch.argsort(y, stable=True), mixed)
-    return z, c[order], y, w
+    return z, c[shuffle(len(z), y, generator, z.device)], y, w
 
 
 def _fit(estimator: Estimator, data: Rows, generator: torch.Generator) -> None:
@@ -106,29 +101,24 @@ def _fit(estimator: Estimator, data: Rows, generator: torch.Generator) -> None:
     held_out = max(2, n // HELD_OUT)  # an estimate needs two rows
     keep, fit = order[:held_out], order[held_out:]
     optimizer = adam(estimator.parameters(), LEARNING_RATE)
-    best, kept, since = float("inf"), None, 0
-    for _ in range(EPOCHS):
+
+    def batches() -> list[Tensor]:
         mixed = fit[torch.randperm(len(fit), generator=generator)]
-        for rows in mixed.split(BATCH):
-            if len(rows) < 2:
-                continue
-            z, c, y, w = _take(data, rows)
-            loss = estimator.loss(z, c, y, weights=w, generator=generator)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        z, c, y, w = _take(data, keep)
-        with torch.no_grad():
-            now = float(estimator.loss(z, c, y, weights=w, generator=generator))
-        if now < best:
-            best, since = now, 0
-            kept = deepcopy(estimator.state_dict())
-        else:
-            since += 1
-        if since >= PATIENCE:
-            break
-    if kept is not None:
-        estimator.load_state_dict(kept)
+        return [rows for rows in mixed.split(BATCH) if len(rows) > 1]
+
+    def loss(rows: Tensor) -> Tensor:
+        z, c, y, w = _take(data, rows)
+        return estimator.loss(z, c, y, weights=w, generator=generator)
+
+    fit_stopped(
+        estimator,
+        optimizer,
+        batches,
+        loss,
+        lambda: float(loss(keep)),
+        epochs=EPOCHS,
+        patience=PATIENCE,
+    )
 
 
 @torch.no_grad()

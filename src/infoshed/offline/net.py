@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from infoshed.nn import mlp
+from infoshed.offline.stopping import fit_stopped
 
 HELD_OUT = 8  # one row of so many is kept for stopping
 PATIENCE = 4
@@ -84,26 +85,18 @@ def net_scores(
         optimizer = torch.optim.AdamW(net.parameters(), lr, weight_decay=decay, fused=True)
         best = float((F.cross_entropy(prior[keep], codes[keep], reduction="none") * w[keep]).sum())
         best = best / max(float(w[keep].sum()), 1e-12)
-        kept, since, done = None, 0, 0
-        for _ in range(epochs):
-            net.train()
-            for rows in fit[torch.randperm(len(fit))].split(batch):
-                optimizer.zero_grad()
-                loss(rows).backward()
-                optimizer.step()
-                done += 1
-            net.eval()
-            with torch.no_grad():
-                now = float(loss(keep))
-            if now < best:
-                best, since = now, 0
-                kept = {name: value.clone() for name, value in net.state_dict().items()}
-            else:
-                since += 1
-            if since >= PATIENCE or done >= steps:
-                break
-        if kept is None:
+        learned = fit_stopped(
+            net,
+            optimizer,
+            lambda: fit[torch.randperm(len(fit))].split(batch),
+            loss,
+            lambda: float(loss(keep)),
+            epochs=epochs,
+            patience=PATIENCE,
+            steps=steps,
+            best=best,
+        )
+        if not learned:
             return np.zeros((len(test), m), np.float32)
-        net.load_state_dict(kept)
         with torch.no_grad():
             return net(torch.from_numpy(test).float()).numpy()

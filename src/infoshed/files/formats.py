@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from infoshed.checks import InfoshedError
-from infoshed.delimited import read_columns, read_layout
+from infoshed.files.delimited import read_columns, read_layout
 
 Columns = dict[str, np.ndarray]
 Opened = tuple[list[str], Callable[[list[str]], Columns], str]

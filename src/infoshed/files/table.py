@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from infoshed.checks import InfoshedError
-from infoshed.delimited import is_number
-from infoshed.formats import FORMATS, Columns
+from infoshed.files.delimited import is_number
+from infoshed.files.formats import FORMATS, Columns
 
 
 @dataclass(frozen=True)

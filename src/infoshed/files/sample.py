@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from infoshed.checks import InfoshedError, check_choice
-from infoshed.files import Table, listed, read_table
+from infoshed.files.table import Table, listed, read_table
+from infoshed.offline.inputs import MOST_VALUES
 
 KINDS = ("auto", "categorical", "continuous")
 MOST_WHOLE_FRACTIONS = 20
-MOST_CATEGORIES = 1000
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Sample:
 def read_sample(
     z: str, c: str, given: str | None = None, weights: str | None = None, kind: str = "auto"
 ) -> Sample:
-    """Read z, c, y (`given`) and weights from FILE or FILE:NAME (see `infoshed.files`).
+    """Read z, c, y (`given`) and weights from FILE or FILE:NAME (see `infoshed.files.table`).
 
     Columns of c, y and weights are left out of z where they come from its file and z's columns
     were not chosen. `kind`, one of `KINDS`, says what c is. Raises `InfoshedError` for what
@@ -97,7 +97,7 @@ def as_kind(values: np.ndarray, kind: str, name: str) -> tuple[np.ndarray, list[
             "--attribute-kind categorical reads them as categories"
         )
         return values, [said] if whole else []
-    if distinct > MOST_CATEGORIES:
+    if distinct > MOST_VALUES:
         raise InfoshedError(
             f"{name} takes {distinct:,} whole numbers, too many categories; {other}"
         )

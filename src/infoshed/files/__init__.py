@@ -1,0 +1,18 @@
+"""Arrays and samples from npy, npz, csv, tsv and parquet files.
+
+A new format is a function and a line in `infoshed.files.formats.FORMATS`.
+"""
+
+from infoshed.files.sample import Sample, as_kind, read_sample
+from infoshed.files.table import Table, read_array, read_column, read_table, split_source
+
+__all__ = [
+    "Sample",
+    "Table",
+    "as_kind",
+    "read_array",
+    "read_column",
+    "read_sample",
+    "read_table",
+    "split_source",
+]
