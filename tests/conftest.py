@@ -11,12 +11,11 @@ import torch
 from hypothesis import settings
 
 from infoshed import METHODS, Attribute, DataSet, Recipe, Run, Split, infer_attribute, load
+from places import SHARED
 
 torch.set_num_threads(1)
 settings.register_profile("infoshed", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("infoshed")
-
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import SHARED
 from infoshed import DATASETS, DataSet, InfoshedError, Split, load
 from infoshed.data.color import BINS
 from infoshed.information import label_information
 from infoshed.nn import ENCODERS, build_model
 from infoshed.tables import catalogue
+from places import SHARED
 
 NAMES = list(DATASETS)
 every_set = pytest.mark.parametrize("data", NAMES, indirect=True)
