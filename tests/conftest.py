@@ -135,7 +135,7 @@ def fast_options() -> Callable[[str], dict[str, Any]]:
 
     def options(method: str) -> dict[str, Any]:
         known = {f.name for f in fields(METHODS[method].Options)}
-        return {k: v for k, v in {"critic_steps": 2, "critic_batch": 32}.items() if k in known}
+        return {k: v for k, v in {"critic_steps": 2}.items() if k in known}
 
     return options
 

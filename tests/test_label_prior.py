@@ -112,3 +112,10 @@ def test_continuous_attributes_get_the_gaussian_posterior(deviations: tuple[floa
     density = np.stack([norm.pdf(points, m, s) for m, s in zip(means, deviations, strict=True)], 1)
     expected = np.log(density / (density @ [0.7, 0.3])[:, None])
     np.testing.assert_allclose(prior.log_ratio(attribute.encode(points)), expected, atol=0.12)
+
+
+@pytest.mark.parametrize(("flips", "decided"), [(0.001, True), (0.02, False)])
+def test_it_knows_when_c_decides_y(flips: float, decided: bool):
+    # H(Y|C) of a binary symmetric channel: 0.0079 nats at 0.001 (1.1% of H(Y)), 0.098 at 0.02.
+    y, c, attribute = sample(np.array([[1 - flips, flips], [flips, 1 - flips]]), 20_000)
+    assert LabelPrior(y, c, attribute, 2).decided == decided

@@ -15,7 +15,7 @@ from infoshed.run import Config
 
 @pytest.fixture(scope="module")
 def run(images: DataSet) -> Run:
-    return fit(images, "mi", critic_batch=16)
+    return fit(images, "mi")
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def edit(folder: Path, **changes: Any) -> None:
         ({"format": None}, "format None"),
         ({"dim": None}, "not a run's configuration: .*dim"),
         ({"colour": "red"}, "not a run's configuration: .*colour"),
-        ({"encoder": "resnet"}, "`encoder` must be one of"),
+        ({"encoder": "transformer"}, "`encoder` must be one of"),
         ({"dim": 9}, "do not fit the model"),
     ],
 )

@@ -204,7 +204,7 @@ def test_every_row_is_seen_once_in_an_epoch(table: DataSet, monkeypatch: pytest.
         ({"lr": float("nan")}, "`lr` must be a finite number"),
         ({"average": 1}, "`average` must be a finite number at least 0 and at most"),
         ({"seed": -1}, "`seed` must be an integer at least 0"),
-        ({"encoder": "resnet"}, "`encoder` must be one of"),
+        ({"encoder": "transformer"}, "`encoder` must be one of"),
         ({"encoder": "conv"}, "needs images of at least 16x16"),
         ({"dim": 0}, "`dim` must be an integer at least 1"),
         ({"encoder": nn.Linear(6, 5)}, r"must map x to z of shape \(n, 8\), got \(2, 5\)"),
@@ -217,7 +217,6 @@ def test_every_row_is_seen_once_in_an_epoch(table: DataSet, monkeypatch: pytest.
         ({"loss": "hinge"}, "`loss` must be one of"),
         ({"critic": "guess"}, "`critic` must be one of"),
         ({"critic_steps": 0}, "`critic_steps` must be an integer at least 1"),
-        ({"critic_batch": 1}, "`critic_batch` must be an integer at least 2"),
     ],
 )
 def test_settings_that_make_no_sense_are_named(
@@ -252,13 +251,14 @@ def test_the_budget_called_label_is_that_of_the_training_table(table: DataSet):
 
 
 def test_the_critic_sees_features_of_the_present_encoder(table: DataSet):
-    method = method_on(table, critic_steps=2, critic_batch=16)
+    method = method_on(table, critic_steps=2)
     assert method.penalty is not None
     seen: list[tuple[Tensor, Tensor]] = []
-    update = method.penalty.update
+    update, batch = method.penalty.update, table.train.take(torch.arange(64))
 
     def noted(z: Tensor, *rest: Any) -> None:
-        seen.append((z, method.model.encoder(pools[-1].x).detach()))
+        now = [method.model.encoder(rows.x).detach() for rows in (batch, pools[-1])]
+        seen.append((z, torch.cat(now)))
         update(z, *rest)
 
     method.penalty.update = noted  # type: ignore[method-assign]
@@ -270,11 +270,26 @@ def test_the_critic_sees_features_of_the_present_encoder(table: DataSet):
         return pools[-1]
 
     for _ in range(3):
-        method.step(table.train.take(torch.arange(64)), fresh)
-    assert [len(z) for z, _ in seen] == [32] * 3
+        method.step(batch, fresh)
+    assert [len(z) for z, _ in seen] == [128] * 3
     for z, now in seen:
         assert not z.requires_grad
         assert torch.equal(z, now)
+
+
+def test_the_gradient_is_of_a_critic_that_has_not_seen_the_rows(table: DataSet):
+    method, order = method_on(table), []
+    assert method.penalty is not None
+    for name in ("term", "update"):
+        call = getattr(method.penalty, name)
+
+        def noted(*rest: Any, call: Any = call, name: str = name) -> Any:
+            order.append(name)
+            return call(*rest)
+
+        setattr(method.penalty, name, noted)
+    method.step(table.train.take(torch.arange(64)), lambda n: pytest.fail("no fresh rows needed"))
+    assert order == ["term", "update"]
 
 
 class Answers(nn.Module):
@@ -385,3 +400,36 @@ def test_the_model_kept_is_in_evaluation_shape(table: DataSet):
     probabilities = run.predict_proba(table.train.x)
     torch.testing.assert_close(probabilities.sum(1), torch.ones(len(table.train)))
     assert torch.equal(probabilities.argmax(1), run.predict(table.train.x))
+
+
+def test_a_method_finishes_the_kept_model_once_and_resuming_starts_before_that(
+    table: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    finished = []
+
+    def finish(self: Any, model: Model) -> None:
+        finished.append(self.model is model)
+        with torch.no_grad():
+            model.head.bias.copy_(100 + torch.rand(2))
+
+    monkeypatch.setattr(METHODS["plain"], "finish", finish)
+    whole = fit(table, "plain", epochs=2)
+    assert finished == [False]  # the averaged model, not the one that trains on
+    assert (whole.model.head.bias > 99).all()
+    short = fit(table, "plain", epochs=1, out=tmp_path)
+    assert (load_run(tmp_path).model.head.bias > 99).all()
+    resumed = fit(table, "plain", epochs=2, out=tmp_path, resume=True)
+    for a, b in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert whole.metrics[0]["task_loss"] == short.metrics[0]["task_loss"]
+
+
+def test_where_c_decides_y_adjusted_logits_are_refused_and_mi_does_without(table: DataSet):
+    decided = replace(table, train=replace(table.train, c=table.train.y[:, None]))
+    for settings in ({"method": "adjust"}, {"method": "mi", "loss": "adjusted"}):
+        with pytest.raises(InfoshedError, match="the attribute decides the class"):
+            fit(decided, **settings)
+    # The penalty has the same seeds, so the losses alone can differ.
+    one, two = (fit(decided, "mi", loss=loss, epochs=1) for loss in ("auto", "plain"))
+    assert one.metrics[0]["task_loss"] == two.metrics[0]["task_loss"]
+    assert one.metrics[0]["task_loss"] > 0.1

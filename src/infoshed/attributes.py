@@ -22,6 +22,8 @@ from torch import Tensor
 
 from infoshed.checks import InfoshedError, as_array
 
+KINDS = ("binary", "categorical", "multi-categorical", "continuous")
+
 
 class Attribute(ABC):
     """A frozen description of c. See the module for the form of its codes."""

@@ -5,7 +5,7 @@
 How is the estimator's matter (`Estimator.fit`); one without parameters is only read.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -59,3 +59,16 @@ class Critic:
                 value = estimator(z, c, y, weights=weights, generator=generator)
             return Fitted(value[None], torch.zeros_like(value)[None])
         return Fitted(*estimator.fit(optimizer, z, c, y, weights, batches, generator))
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that `load_state_dict` needs to go on bit for bit."""
+        return {
+            "estimator": self.estimator.state_dict(),
+            "optimizer": self.optimizer.state_dict() if self.optimizer else {},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+        self.estimator.load_state_dict(state["estimator"])
+        if self.optimizer is not None:
+            self.optimizer.load_state_dict(state["optimizer"])

@@ -12,6 +12,9 @@ with one head h that does not see c. Two corrections of the task loss follow:
 - **reweighed**: cross-entropy with weights p(y) / p(y|c), under which y and c are independent.
   Unbiased, but few rows carry most of the weight when c nearly decides y.
 
+Where c decides y in the training data (H(Y|C) below 3% of H(Y), `LabelPrior.decided`) the first
+leaves nothing to learn, and the second weighs all rows alike.
+
 p(y|c) is a multinomial logistic regression on the features of c, fitted on the training table.
 """
 
@@ -24,6 +27,7 @@ from torch import Tensor
 from infoshed.attributes import Attribute
 
 WEIGHT_CAP = 30.0
+DECIDED = 0.03  # of H(Y)
 
 
 class LabelPrior:
@@ -43,13 +47,11 @@ class LabelPrior:
             distinct[:, 0].long().numpy(),
             sample_weight=repeats.numpy().astype(np.float64),
         )
-        weight = torch.from_numpy(regression.coef_).float()
-        bias = torch.from_numpy(regression.intercept_).float()
-        if len(weight) == 1:  # two classes: scikit-learn keeps the difference of their scores
-            weight, bias = torch.cat([0 * weight, weight]), torch.cat([0 * bias, bias])
-        seen = torch.from_numpy(regression.classes_)
-        self.weight = torch.zeros(classes, weight.shape[1]).index_copy_(0, seen, weight)
-        self.bias = torch.full((classes,), -30.0).index_copy_(0, seen, bias)
+        self.weight, self.bias = linear_scores(regression, classes)
+        rows = torch.from_numpy(counts[counts > 0] / len(y))
+        left = -(self.log_ratio(c) + self.log_marginal).gather(1, y[:, None]).mean()
+        # Then the adjusted loss is about 0 whatever the network does: nothing would be learned.
+        self.decided = float(left) < DECIDED * -float((rows * rows.log()).sum())
 
     def _features(self, c: Tensor) -> Tensor:
         """Features of c for the regression; squares and products too where c is continuous."""
@@ -73,3 +75,17 @@ class LabelPrior:
         """Share of rows whose class c alone gives away, in [0, 1]."""
         guess = (self.log_ratio(c) + self.log_marginal).argmax(1)
         return float((guess == y).float().mean())
+
+
+def linear_scores(regression: LogisticRegression, classes: int) -> tuple[Tensor, Tensor]:
+    """Weight (classes, d) and bias (classes,) of the scores of a fitted multinomial regression,
+    whose labels were classes 0, 1, ...; a class without rows gets a score of -30."""
+    weight = torch.from_numpy(regression.coef_).float()
+    bias = torch.from_numpy(regression.intercept_).float()
+    if len(weight) == 1:  # two classes: scikit-learn keeps the difference of their scores
+        weight, bias = torch.cat([0 * weight, weight]), torch.cat([0 * bias, bias])
+    seen = torch.from_numpy(regression.classes_)
+    return (
+        torch.zeros(classes, weight.shape[1]).index_copy_(0, seen, weight),
+        torch.full((classes,), -30.0).index_copy_(0, seen, bias),
+    )

@@ -192,10 +192,8 @@ class MutualInformationPenalty:
 
     def state_dict(self) -> dict[str, Any]:
         """All that `load_state_dict` needs to go on bit for bit."""
-        optimizer = self.critic.optimizer
         return {
-            "estimator": self.estimator.state_dict(),
-            "optimizer": optimizer.state_dict() if optimizer else {},
+            **self.critic.state_dict(),
             "pressure": self.pressure.state_dict(),
             "generator": self.generator.get_state(),
             "running": self.running.state_dict(),
@@ -206,9 +204,7 @@ class MutualInformationPenalty:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a saved state."""
-        self.estimator.load_state_dict(state["estimator"])
-        if self.critic.optimizer is not None:
-            self.critic.optimizer.load_state_dict(state["optimizer"])
+        self.critic.load_state_dict(state)
         self.pressure.load_state_dict(state["pressure"])
         self.generator.set_state(state["generator"])
         self.running.load_state_dict(state["running"])

@@ -16,9 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from infoshed.attributes import Attribute, attribute_from_dict
-from infoshed.checks import InfoshedError
+from infoshed.checks import InfoshedError, check_choice
 from infoshed.io import load_state, read_json, save_state, write_json, write_text
+from infoshed.methods import METHODS
 from infoshed.nn import Model, build_model
+from infoshed.seeds import seeded
 from infoshed.types import as_input
 from infoshed.version import __version__
 
@@ -75,6 +77,22 @@ class Config:
         except TypeError as error:
             raise InfoshedError(f"config.json is not a run's configuration: {error}") from None
         return config
+
+
+def new_model(config: Config, encoder: nn.Module | None = None) -> Model:
+    """The model of a run before training, with what its method adds to it.
+
+    Args:
+        encoder: the caller's own module, where the configuration names none.
+
+    Raises `InfoshedError` for an unknown method or encoder, or one that does not fit.
+    """
+    check_choice("method", config.method, METHODS)
+    model = build_model(
+        encoder or config.encoder, config.shape, config.dim, len(config.classes), config.seed
+    )
+    with seeded(config.seed, "extend"):
+        return METHODS[config.method].extend(model)
 
 
 def versions() -> dict[str, str]:
@@ -174,9 +192,7 @@ def load_run(folder: str | Path, encoder: nn.Module | None = None) -> Run:
         raise InfoshedError(
             f"the run in {folder} has an encoder of its own: load_run(folder, encoder=module)"
         )
-    model = build_model(
-        encoder or config.encoder, config.shape, config.dim, len(config.classes), seed=0
-    )
+    model = new_model(config, encoder)
     if not (folder / "model.safetensors").is_file():
         raise InfoshedError(f"the run in {folder} has no model yet; finish it with --resume")
     try:

@@ -3,20 +3,27 @@
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
 from cyclopts import Group, Parameter, Token
 
 from infoshed.checks import InfoshedError
+from infoshed.data import DATASETS
 from infoshed.io import read_json
+from infoshed.methods import METHODS
+from infoshed.nn import ENCODERS
 from infoshed.run import Config, Run
 
 DATA = Group("Data")
 TRAINING = Group("Training")
 METHOD = Group("Method (see `infoshed list`)")
+ENCODER_HELP = f"One of {', '.join(ENCODERS)}; unless given, the data set's recipe."
+METHOD_HELP = f"One of {', '.join(METHODS)} (mi)."
 KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-DATA_KEYS = ("sigma2", "data_dir")
+# Whatever a loader takes is a setting, the seed apart, which is everybody's.
+DATA_KEYS = sorted({k for make in DATASETS.values() for k in signature(make).parameters} - {"seed"})
 
 
 def whole_number(_: Any, tokens: Sequence[Token]) -> int:
@@ -37,6 +44,14 @@ class TrainFlags:
 
     sigma2: Annotated[float | None, Parameter(group=DATA)] = None
     "Variance of the colour around its class's mean (0.02); smaller is more biased."
+    train_on: Annotated[str | None, Parameter(group=DATA)] = None
+    "Faces: the biased set to train on, EB1 (women 0-29, men 40+) or EB2 (the reverse)."
+    size: Annotated[int | None, Whole, Parameter(group=DATA)] = None
+    "IMDB faces: side of the images in pixels (48)."
+    color: Annotated[bool | None, Parameter(group=DATA)] = None
+    "IMDB faces: colour rather than grey images."
+    attribute: Annotated[str | None, Parameter(group=DATA)] = None
+    "German credit: the attribute to shed, sex or age."
     data_dir: Annotated[str | None, Parameter(group=DATA)] = None
     "Folder that holds the data set's files."
 
@@ -50,25 +65,21 @@ class TrainFlags:
     "Adam's learning rate; unless given, the data set's recipe."
     average: Annotated[float | None, Parameter(group=TRAINING)] = None
     "Decay of the averaged weights that are kept (0.995); 0 keeps the last weights."
-    encoder: Annotated[str | None, Parameter(group=TRAINING)] = None
-    "conv, conv-small or mlp; unless given, the data set's recipe."
+    encoder: Annotated[str | None, Parameter(group=TRAINING, help=ENCODER_HELP)] = None
 
-    method: Annotated[str | None, Parameter(group=METHOD)] = None
-    "mi (the default), plain (the baseline), mi-published, adjust, reweigh."
+    method: Annotated[str | None, Parameter(group=METHOD, help=METHOD_HELP)] = None
     strength: Annotated[float | None, Parameter(group=METHOD)] = None
-    "Pressure on the information: the paper's lambda (1). 0 is plain training."
+    "Weight of the method's penalty: for mi the paper's lambda (1). 0 is plain training."
     budget: Annotated[str | float | None, Parameter(group=METHOD)] = None
     'Hold the information at a level instead: nats ("0.05"), a share of H(C) ("5%"), or "label".'
     conditional: Annotated[bool | None, Parameter(group=METHOD)] = None
     "Penalise I(Z;C|Y) rather than I(Z;C)."
     loss: Annotated[str | None, Parameter(group=METHOD)] = None
-    "Task loss of mi: adjusted (the default), plain or reweighed."
+    "Task loss of mi: adjusted, plain or reweighed; unless given, adjusted where that can learn."
     critic: Annotated[str | None, Parameter(group=METHOD)] = None
     "Estimator that is backpropagated; auto picks by the kind of attribute."
     critic_steps: Annotated[int | None, Whole, Parameter(group=METHOD)] = None
-    "Critic steps per encoder step, K (2)."
-    critic_batch: Annotated[int | None, Whole, Parameter(group=METHOD)] = None
-    "Rows of each critic step; as --batch-size unless given."
+    "Critic steps per encoder step, K (1)."
     critic_lr: Annotated[float | None, Parameter(group=METHOD)] = None
     "Learning rate of the critic (0.001)."
 

@@ -17,10 +17,10 @@ from infoshed.checks import InfoshedError, NonFiniteError, check_number
 from infoshed.evaluate import evaluate, validate
 from infoshed.io import load_state, read_json, save_state, write_json
 from infoshed.label_prior import LabelPrior
-from infoshed.methods import METHODS, Setting, method_options
-from infoshed.nn import Model, build_model
+from infoshed.methods import METHODS, Setting, check_attribute, method_options
+from infoshed.nn import Model
 from infoshed.progress import TrainingBar
-from infoshed.run import Config, Run, read_metrics, write_metrics
+from infoshed.run import Config, Run, new_model, read_metrics, write_metrics
 from infoshed.seeds import seeded, torch_generator
 from infoshed.types import Batch, DataSet
 
@@ -64,7 +64,7 @@ def fit(
     """
     given = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "average": average, "dim": dim}
     config = make_config(data, method, seed, options, encoder, **given)
-    training = Training(data, config, encoder)
+    training = Training(data, config, encoder if isinstance(encoder, nn.Module) else None)
     folder = None if out is None else Path(out)
     rows: list[dict[str, Any]] = []
     if folder is not None:
@@ -90,10 +90,12 @@ def fit(
             if folder is not None:
                 training.load_state_dict(load_state(folder / "checkpoint.safetensors"))
                 rows = rows[: training.epoch]
+                training.finish()
                 Run(training.averaged, config, rows, {}, rows[-1]["seconds"] if rows else 0.0).save(
                     folder
                 )
             raise
+    training.finish()
     model = training.averaged
     splits = {"validation": data.validation, **data.tests}
     results = {name: evaluate(model, split) for name, split in splits.items()}
@@ -106,10 +108,9 @@ def fit(
 class Training:
     """The state of a run in progress: model, averaged weights, method and random streams."""
 
-    def __init__(self, data: DataSet, config: Config, encoder: str | nn.Module | None):
+    def __init__(self, data: DataSet, config: Config, encoder: nn.Module | None):
         self.data, self.config = data, config
-        name = config.encoder if encoder is None else encoder
-        self.model = build_model(name, config.shape, config.dim, len(data.classes), config.seed)
+        self.model = new_model(config, encoder)
         self.average = AveragedModel(self.model, multi_avg_fn=self._average_step)
         self.prior = LabelPrior(data.train.y, data.train.c, data.attribute, len(data.classes))
         self.weights = self.prior.weights(data.validation.y, data.validation.c)
@@ -149,6 +150,11 @@ class Training:
             means["mi_share"] = means["mi"] / entropy
         validation = validate(self.averaged, self.data.validation, self.weights)
         return {"epoch": self.epoch, **means, **validation}
+
+    def finish(self) -> None:
+        """Let the method finish the averaged model; a checkpoint holds it as it was before."""
+        with seeded(self.config.seed, "finish"):
+            self.method.finish(self.averaged)
 
     def fresh(self, n: int) -> Batch:
         """n random training rows."""
@@ -243,6 +249,7 @@ def make_config(
         given: epochs, batch_size, lr, average, dim; None where not given.
     """
     options = asdict(method_options(method, options))
+    check_attribute(method, data.attribute)
     recipe = asdict(data.recipe)
     recipe_encoder = recipe.pop("encoder")
     values: dict[str, Any] = {"average": AVERAGE} | recipe | METHODS[method].defaults

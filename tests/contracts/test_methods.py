@@ -14,12 +14,13 @@ import torch
 from torch import nn
 
 from infoshed import METHODS, DataSet, InfoshedError, NonFiniteError, Run, fit, load_run
+from infoshed.attributes import KINDS
 from infoshed.methods import method_options
-from infoshed.nn import build_model
+from infoshed.run import new_model
 
-KINDS = ("binary", "categorical", "multi-categorical", "continuous")
 Options = Callable[[str], dict[str, Any]]
 Check = Callable[[Run, Run], None]
+MARGINAL = ("dann", "hsic", "slices", "club")
 every_method = pytest.mark.parametrize("method", METHODS)
 
 
@@ -63,17 +64,22 @@ def test_an_unknown_option_is_refused_by_name(method: str, table: DataSet):
 
 @every_method
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_trains_on_every_kind_of_attribute(
+def test_it_trains_on_the_kinds_of_attribute_that_it_takes_and_refuses_others(
     method: str, kind: str, make_data: Callable[..., DataSet], fast_options: Options
 ):
     data = make_data(kind, n=130)
+    if kind not in METHODS[method].kinds:
+        refusal = f"method '{method}' takes .*, but 'group' is {kind}; methods that take it: .*mi"
+        with pytest.raises(InfoshedError, match=refusal):
+            fit(data, method, epochs=1, **fast_options(method))
+        return
     run = fit(data, method, epochs=1, average=0, **fast_options(method))
     (row,) = run.metrics
     assert row["epoch"] == 1
     assert 0 <= row["accuracy"] <= 1
     assert all(math.isfinite(v) for v in row.values())
     assert {"task_loss", "seconds", "val_accuracy", "val_accuracy_weighted"} <= set(row)
-    assert ("mi" in row) == ("strength" in row)
+    assert "strength" in row or "mi" not in row
     assert set(run.results) == {"validation", "biased", "unbiased"}
     for name, result in run.results.items():
         split = data.tests.get(name, data.validation)
@@ -81,7 +87,7 @@ def test_it_trains_on_every_kind_of_attribute(
         np.testing.assert_array_equal(confusion.sum(1), np.bincount(split.y, minlength=2))
         assert result["accuracy"] == pytest.approx(np.trace(confusion) / len(split))
     json.dumps(run.summary(), allow_nan=False)
-    start = build_model("mlp", data.train.x.shape[1:], 8, 2, seed=0).state_dict()
+    start = new_model(run.config).state_dict()
     for name, value in run.model.state_dict().items():
         assert not torch.equal(value, start[name]), name
 
@@ -94,9 +100,13 @@ def test_it_trains_on_images(method: str, images: DataSet, fast_options: Options
 
 @every_method
 def test_it_learns_the_label(method: str, table: DataSet, fast_options: Options):
-    run = fit(table, method, epochs=6, lr=3e-3, average=0, **fast_options(method))
-    # The label's own column gives it away in 84% of the rows; 160 rows, standard error 0.03.
-    assert run.results["biased"]["accuracy"] > 0.72
+    options = fast_options(method)
+    if method in MARGINAL:  # at full strength the label goes too, as c agrees with it in 85%
+        options["strength"] = 0.03
+    run = fit(table, method, epochs=6, lr=3e-3, average=0, **options)
+    # The label's own column gives it away in 84% of the rows, and in fewer where all that is tied
+    # to c linearly has gone from z; 160 rows, standard error 0.04.
+    assert run.results["biased"]["accuracy"] > 0.65
     assert run.metrics[-1]["task_loss"] < run.metrics[0]["task_loss"]
 
 
@@ -170,7 +180,7 @@ def test_the_memory_layout_of_an_encoder_does_not_matter(
         fit(images, method, lr=1e-3, average=0, encoder=encoder(layout), **fast_options(method))
         for layout in layouts
     ]
-    weights = [run.model.state_dict()["encoder.0.weight"] for run in runs]
+    weights = [next(run.model.encoder.parameters()) for run in runs]
     # Three steps of 0.001 each: sums in another order may tip only the smallest gradients.
     assert ((weights[0] - weights[1]).abs() < 1e-4).float().mean() > 0.95
 

@@ -3,10 +3,20 @@
 from dataclasses import fields
 from typing import Any
 
+from infoshed.attributes import Attribute
 from infoshed.checks import InfoshedError, check_choice
 from infoshed.methods.base import Method, Setting
+from infoshed.methods.blindeye import BlindEye
+from infoshed.methods.dann import DANN
+from infoshed.methods.end import EnD
+from infoshed.methods.estimator_penalty import ClubPenalty, HSICPenalty, SlicesPenalty
+from infoshed.methods.group_dro import GroupDRO
+from infoshed.methods.leace import LEACE
+from infoshed.methods.lntl import LNTL
+from infoshed.methods.maxent import MaxEnt
 from infoshed.methods.mi import MI
 from infoshed.methods.mi_published import MIPublished
+from infoshed.methods.resample import Resample
 from infoshed.methods.supervised import Adjust, Plain, Reweigh
 
 METHODS: dict[str, type[Method]] = {
@@ -15,6 +25,17 @@ METHODS: dict[str, type[Method]] = {
     "plain": Plain,
     "adjust": Adjust,
     "reweigh": Reweigh,
+    "dann": DANN,
+    "lntl": LNTL,
+    "blindeye": BlindEye,
+    "maxent": MaxEnt,
+    "resample": Resample,
+    "group-dro": GroupDRO,
+    "end": EnD,
+    "hsic": HSICPenalty,
+    "slices": SlicesPenalty,
+    "club": ClubPenalty,
+    "leace": LEACE,
 }
 
 
@@ -30,4 +51,15 @@ def method_options(name: str, given: dict[str, Any]) -> Any:
     return METHODS[name].Options(**given)
 
 
-__all__ = ["METHODS", "Method", "Setting", "method_options"]
+def check_attribute(name: str, attribute: Attribute) -> None:
+    """Raise `InfoshedError` where the method called `name` does not take such an attribute."""
+    kinds = METHODS[name].kinds
+    if attribute.kind not in kinds:
+        fitting = ", ".join(k for k, m in METHODS.items() if attribute.kind in m.kinds)
+        raise InfoshedError(
+            f"method '{name}' takes attributes of kind {', '.join(kinds)}, but "
+            f"'{attribute.name}' is {attribute.kind}; methods that take it: {fitting}"
+        )
+
+
+__all__ = ["METHODS", "Method", "Setting", "check_attribute", "method_options"]

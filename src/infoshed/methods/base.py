@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 import torch.nn.functional as F
 from torch import Tensor
 
+from infoshed.attributes import KINDS
+from infoshed.checks import InfoshedError, check_number
 from infoshed.label_prior import LabelPrior
 from infoshed.nn import Model
 from infoshed.types import Batch, DataSet
@@ -37,17 +39,39 @@ class NoOptions:
     """A method without options of its own."""
 
 
+@dataclass(frozen=True)
+class StrengthOptions:
+    """The options of a method with a penalty and nothing else to set.
+
+    Args:
+        strength: weight of the penalty beside the task loss; 0 is plain training.
+    """
+
+    strength: float = 1.0
+
+    def __post_init__(self):
+        check_number("strength", self.strength, 0)
+
+
 class Method(ABC):
     """Base of the methods in `METHODS`.
 
     Class attributes: `summary`, one line for people; `reference`; `Options`, a frozen dataclass
-    of the method's own options; `defaults`, training settings that replace the recipe's.
+    of the method's own options; `defaults`, training settings that replace the recipe's; `kinds`,
+    the kinds of attribute that it takes.
     """
 
     summary: ClassVar[str]
     reference: ClassVar[str]
     Options: ClassVar[type] = NoOptions
     defaults: ClassVar[dict[str, Any]] = {}
+    kinds: ClassVar[tuple[str, ...]] = KINDS
+
+    @classmethod
+    def extend(cls, model: Model) -> Model:
+        """`model` with what the method adds to it. Called on every new model, before training
+        and again before saved weights are loaded into it."""
+        return model
 
     def __init__(self, setting: Setting, options: Any):
         self.setting = setting
@@ -60,7 +84,12 @@ class Method(ABC):
     @abstractmethod
     def step(self, batch: Batch, fresh: Fresh) -> dict[str, Tensor]:
         """Train on one batch. Returns scalars to be averaged over the epoch and logged:
-        `task_loss`, `accuracy`, and where there is a critic `mi` (nats) and `strength`."""
+        `task_loss`, `accuracy`, where there is a penalty `strength` and what is penalised: `mi`
+        for an estimate of I(Z;C) or I(Z;C|Y) in nats, else by the name of the measure."""
+
+    def finish(self, model: Model) -> None:  # noqa: B027  optional hook
+        """Called once training has ended, on the `model` that is evaluated and kept (the averaged
+        weights), to change it in place. Draws from torch's global generator are seeded."""
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
@@ -97,3 +126,13 @@ LOSSES: dict[str, Callable[[Tensor, Batch, LabelPrior], Tensor]] = {
     "reweighed": reweighed_loss,
     "adjusted": adjusted_loss,
 }
+
+
+def check_loss(loss: str, prior: LabelPrior) -> None:
+    """Raise `InfoshedError` for adjusted logits where c decides y: nothing would be learned."""
+    if loss == "adjusted" and prior.decided:
+        raise InfoshedError(
+            "the attribute decides the class in the training data (H(Y|C) is about 0), so adjusted "
+            "logits leave nothing to learn; use method mi with loss plain, or add training rows "
+            "that break the tie"
+        )

@@ -8,7 +8,10 @@ in which z is clean, and the second makes z so. Neither asks z to be independent
 c are tied, which it could only be by dropping y.
 
 `conditional=False` penalises the marginal I(Z;C) as the paper does; `budget` holds the estimate
-at a level instead of pressing at a fixed strength; `loss="plain"` leaves the task loss alone.
+at a level instead of pressing at a fixed strength; `loss="plain"` leaves the task loss alone, as
+is done by itself where c decides y in the training data and the adjusted loss says nothing.
+The critic is fitted on the features that the encoder's own step computes, after their gradient was
+taken: always of the current encoder, and at no further pass through it.
 Every few steps the critic is read on a batch of the validation split, which it is never fitted on:
 the record of its health (see `infoshed.health`) is among the metrics.
 With `strength=0` nothing is corrected or penalised: that is `plain`, to the last bit.
@@ -22,7 +25,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from infoshed.checks import InfoshedError, check_choice, check_number
-from infoshed.methods.base import LOSSES, Fresh, Setting
+from infoshed.methods.base import LOSSES, Fresh, Setting, check_loss
 from infoshed.methods.supervised import Plain
 from infoshed.penalty import MutualInformationPenalty
 from infoshed.pressure import Budget, FixedStrength, budget_nats
@@ -41,20 +44,20 @@ class MIOptions:
         budget: nats (0.05), a share of H(C) ("5%"), or "label" for I(Y;C), instead of strength.
         conditional: penalise I(Z;C|Y), otherwise I(Z;C). Unless given: true, but false with
             budget "label", which is a budget for I(Z;C).
-        loss: task loss, one of plain, adjusted, reweighed.
+        loss: task loss, one of plain, adjusted, reweighed; "auto" is adjusted, but plain where c
+            decides y in the training data (see `infoshed.label_prior`).
         critic: an estimator by name, or "auto".
-        critic_steps: critic steps per encoder step, K.
-        critic_batch: rows of each critic step; as the batch size unless given.
+        critic_steps: critic steps per encoder step, K. The first is on the rows of the encoder's
+            step, whose features are there already; every further one on fresh rows.
         critic_lr: learning rate of the critic.
     """
 
     strength: float | None = None
     budget: float | str | None = None
     conditional: bool | None = None
-    loss: str = "adjusted"
+    loss: str = "auto"
     critic: str = "auto"
-    critic_steps: int = 2
-    critic_batch: int | None = None
+    critic_steps: int = 1
     critic_lr: float = 1e-3
 
     def __post_init__(self):
@@ -69,9 +72,7 @@ class MIOptions:
             )
         if self.conditional is None:
             object.__setattr__(self, "conditional", self.budget != "label")
-        check_choice("loss", self.loss, LOSSES)
-        if self.critic_batch is not None:
-            check_number("critic_batch", self.critic_batch, 2, integer=True)
+        check_choice("loss", self.loss, ("auto", *LOSSES))
 
 
 class MI(Plain):
@@ -87,6 +88,9 @@ class MI(Plain):
         if options.strength == 0:
             return
         self.loss = options.loss
+        if self.loss == "auto":
+            self.loss = "plain" if setting.prior.decided else "adjusted"
+        check_loss(self.loss, setting.prior)
         y, c = setting.data.train.y, setting.data.train.c
         attribute = setting.data.attribute
         if options.strength is not None:
@@ -111,15 +115,19 @@ class MI(Plain):
     def extra_loss(self, task_loss: Tensor, z: Tensor, batch: Batch, fresh: Fresh) -> Tensor | None:
         if self.penalty is None:
             return None
-        rows = self.options.critic_batch or self.setting.batch_size
-        pool = fresh(self.options.critic_steps * rows)
-        with torch.no_grad():
-            features = self.model.encoder(pool.x)
-        self.penalty.update(features, pool.c, pool.y)
+        # The gradient first: a critic that was fitted on these very rows would flatter them.
+        term = self.penalty.term(task_loss, z, batch.c, batch.y)
+        features, c, y = z.detach(), batch.c, batch.y
+        if self.options.critic_steps > 1:
+            more = fresh((self.options.critic_steps - 1) * len(y))
+            with torch.no_grad():
+                features = torch.cat([features, self.model.encoder(more.x)])
+            c, y = torch.cat([c, more.c]), torch.cat([y, more.y])
+        self.penalty.update(features, c, y)
         if self.steps % HOLD_OUT_EVERY == 0:
-            self.hold_out(self.penalty, rows)
+            self.hold_out(self.penalty, len(batch.y))
         self.steps += 1
-        return self.penalty.term(task_loss, z, batch.c, batch.y)
+        return term
 
     @torch.no_grad()
     def hold_out(self, penalty: MutualInformationPenalty, rows: int) -> None:

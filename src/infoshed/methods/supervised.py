@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from infoshed.methods.base import LOSSES, Fresh, Method, Setting, accuracy
+from infoshed.methods.base import LOSSES, Fresh, Method, Setting, accuracy, check_loss
 from infoshed.optim import adam, restore
 from infoshed.types import Batch
 
@@ -22,7 +22,12 @@ class Plain(Method):
 
     def __init__(self, setting: Setting, options: Any):
         super().__init__(setting, options)
+        check_loss(self.loss, setting.prior)
         self.optimizer = adam(self.model.parameters(), setting.lr)
+
+    def task_loss(self, logits: Tensor, batch: Batch) -> Tensor:
+        """The loss of the task on logits (n, classes), a scalar in nats."""
+        return LOSSES[self.loss](logits, batch, self.setting.prior)
 
     def extra_loss(self, task_loss: Tensor, z: Tensor, batch: Batch, fresh: Fresh) -> Tensor | None:
         """What a subclass adds to the task loss, if anything."""
@@ -31,7 +36,7 @@ class Plain(Method):
     def step(self, batch: Batch, fresh: Fresh) -> dict[str, Tensor]:
         z = self.model.encoder(batch.x)
         logits = self.model.head(z)
-        task_loss = LOSSES[self.loss](logits, batch, self.setting.prior)
+        task_loss = self.task_loss(logits, batch)
         extra = self.extra_loss(task_loss, z, batch, fresh)
         self.optimizer.zero_grad()
         (task_loss if extra is None else task_loss + extra).backward()
