@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from infoshed.checks import InfoshedError, check_choice
+from infoshed.resnet import SMALLEST, ResNet
 from infoshed.seeds import seeded
 from infoshed.types import as_input
 
@@ -66,6 +67,11 @@ def conv_small(shape: Sequence[int], dim: int) -> nn.Module:
     ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
+def resnet(shape: Sequence[int], dim: int) -> nn.Module:
+    """A residual network of 13 convolutions for photographs; see `infoshed.resnet`."""
+    return ResNet(_image(shape, SMALLEST)[0], dim)
+
+
 def mlp_encoder(shape: Sequence[int], dim: int) -> nn.Module:
     """Two hidden layers of 128 for tables and features; images are flattened."""
     return nn.Sequential(nn.Flatten(), mlp((math.prod(shape), 128, 128, dim)), nn.ReLU())
@@ -74,6 +80,7 @@ def mlp_encoder(shape: Sequence[int], dim: int) -> nn.Module:
 ENCODERS: dict[str, Callable[[Sequence[int], int], nn.Module]] = {
     "conv": conv,
     "conv-small": conv_small,
+    "resnet": resnet,
     "mlp": mlp_encoder,
 }
 

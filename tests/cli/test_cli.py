@@ -50,7 +50,7 @@ FAST = ("train", "digits", "--epochs", "1")
         ("train digits --epochs 0", "`epochs` must be an integer at least 1"),
         ("train digits --sigma2 0", "`sigma2` must be"),
         ("train digits --seed -1", "`seed` must be"),
-        ("train digits --encoder resnet", "`encoder` must be one of"),
+        ("train digits --encoder vgg", "`encoder` must be one of"),
         ("train digits --critic magic", "`critic` must be one of"),
         ("train digits --data-dir x", "takes no parameter `data_dir`"),
         ("train digits --colour red", "colour"),

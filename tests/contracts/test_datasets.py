@@ -2,30 +2,47 @@
 
 import inspect
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from imdb_crop import write_imdb_crop
 from infoshed import DATASETS, DataSet, InfoshedError, Split, load
 from infoshed.data.color import BINS
 from infoshed.information import label_information
 from infoshed.nn import ENCODERS, build_model
 from infoshed.tables import catalogue
 from places import SHARED
+from table_files import write_adult, write_german
 
 NAMES = list(DATASETS)
 every_set = pytest.mark.parametrize("data", NAMES, indirect=True)
+GENERATED: dict[str, Path] = {}
 
 
 def made(name: str, seed: int = 0) -> DataSet:
     params: dict[str, Any] = {"seed": seed}
     if "data_dir" in inspect.signature(DATASETS[name]).parameters:
-        if not SHARED.is_dir():
-            pytest.skip(f"no data files: {SHARED} is not there")
-        params["data_dir"] = SHARED
+        folder = GENERATED.get(name, SHARED)
+        if not folder.is_dir():
+            pytest.skip(f"no data files: {folder} is not there")
+        params["data_dir"] = folder
     return load(name, **params)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def generated_files(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Files made up for data sets whose own cannot be had here."""
+    GENERATED["imdb-faces"] = tmp_path_factory.mktemp("imdb_crop")
+    write_imdb_crop(GENERATED["imdb-faces"], 600)
+    if not SHARED.is_dir():
+        tables = tmp_path_factory.mktemp("tabular")
+        GENERATED["adult"] = GENERATED["german"] = tables
+        write_adult(tables)
+        write_german(tables)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +65,7 @@ def test_it_describes_itself(data: DataSet):
 
 @every_set
 def test_splits_hold_what_their_types_promise(data: DataSet):
-    assert "unbiased" in data.tests
+    assert data.tests
     for name, split in splits(data).items():
         assert len(split) > 0, name
         assert split.x.dtype == torch.uint8 or split.x.is_floating_point(), name
@@ -77,6 +94,10 @@ def test_training_and_validation_are_biased_and_the_unbiased_test_is_not(data: D
     def tie(split: Split) -> float:
         return label_information(split.y, split.c, data.attribute)
 
+    if "unbiased" not in data.tests:
+        for name, split in data.tests.items():
+            assert tie(split) == pytest.approx(tie(data.train), abs=0.03), name
+        return
     unbiased = tie(data.tests["unbiased"])
     assert tie(data.train) > unbiased + 0.05
     assert tie(data.validation) > unbiased + 0.05

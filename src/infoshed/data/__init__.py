@@ -7,13 +7,23 @@ from typing import Any
 import numpy as np
 
 from infoshed.checks import InfoshedError, check_choice
+from infoshed.data.adult import adult
 from infoshed.data.colored_mnist import colored_mnist
+from infoshed.data.colored_mnist_rerun import colored_mnist_rerun
 from infoshed.data.digits import digits
+from infoshed.data.faces import faces
+from infoshed.data.german import german
+from infoshed.data.imdb_faces import imdb_faces
 from infoshed.types import DataSet
 
 DATASETS: dict[str, Callable[..., DataSet]] = {
     "digits": digits,
     "colored-mnist": colored_mnist,
+    "colored-mnist-rerun": colored_mnist_rerun,
+    "faces": faces,
+    "imdb-faces": imdb_faces,
+    "adult": adult,
+    "german": german,
 }
 
 

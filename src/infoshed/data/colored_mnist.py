@@ -49,7 +49,7 @@ def colored_mnist(
             the cache, then a download.
     """
     check_sigma2(sigma2)
-    folder = _folder(data_dir)
+    folder = mnist_folder(data_dir)
     arrays = cached(
         "colored-mnist",
         {"version": 1, "sigma2": sigma2, "seed": seed, "files": MD5},
@@ -94,8 +94,9 @@ def read_idx(path: Path) -> np.ndarray:
     return np.frombuffer(raw, np.uint8, offset=4 + 4 * dims).reshape(shape)
 
 
-def _folder(data_dir: str | Path | None) -> Path:
-    """The folder that holds the four files, fetched if need be."""
+def mnist_folder(data_dir: str | Path | None) -> Path:
+    """The folder that holds the four files, fetched if need be: `data_dir` or mnist/ in it, else
+    $INFOSHED_DATA/mnist, the cache, a download. Raises `InfoshedError` when none has them."""
     if data_dir is not None:
         for folder in (Path(data_dir), Path(data_dir) / "mnist"):
             if all((folder / name).is_file() for name in MD5):
@@ -130,16 +131,22 @@ def _download(folder: Path) -> Path:
     return folder
 
 
-def _make(folder: Path, sigma2: float, seed: int) -> dict[str, np.ndarray]:
+def read_mnist(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Training images (60000, 28, 28) uint8 and their classes int64, then the test ones.
+
+    Raises `InfoshedError` unless the four files are the official ones."""
     for name, md5 in MD5.items():
         if hashlib.md5((folder / name).read_bytes()).hexdigest() != md5:
             raise InfoshedError(
                 f"{folder / name} is not the official file (its md5 differs from {md5}); "
                 "fetch it again"
             )
-    files = [read_idx(folder / name) for name in MD5]
-    images, y = files[0], files[1].astype(np.int64)
-    test_images, test_y = files[2], files[3].astype(np.int64)
+    images, y, test_images, test_y = (read_idx(folder / name) for name in MD5)
+    return images, y.astype(np.int64), test_images, test_y.astype(np.int64)
+
+
+def _make(folder: Path, sigma2: float, seed: int) -> dict[str, np.ndarray]:
+    images, y, test_images, test_y = read_mnist(folder)
     rng = numpy_generator(seed, "colored-mnist")
     order = rng.permutation(len(y))
     train, validation = np.sort(order[VALIDATION:]), np.sort(order[:VALIDATION])
