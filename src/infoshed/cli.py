@@ -25,6 +25,7 @@ from infoshed import (
     load_run,
 )
 from infoshed.demo import run_demo
+from infoshed.experiments.command import reproduce
 from infoshed.files import read_sample
 from infoshed.report.collect import NO_REPORT, has_report_extra, write_report
 from infoshed.settings import (
@@ -52,6 +53,10 @@ app = App(
 ESTIMATE = Group("Estimate")
 OUTPUT = Group("Output")
 AttributeKind = Literal["auto", "categorical", "continuous"]
+KEPT = {
+    "train": "; finished epochs are kept, --resume continues",
+    "reproduce": "; finished runs and epochs are kept, the same command continues",
+}
 Json = Annotated[bool, Parameter(name="--json", negative="", group=OUTPUT)]
 
 
@@ -202,6 +207,9 @@ def mi(
     print(estimate_text(estimate, sample))
 
 
+app.command(reproduce)
+
+
 @app.command(name="list")
 def list_(*, as_json: Json = False) -> None:
     """Data sets, methods and estimators, a line each.
@@ -276,7 +284,7 @@ def main() -> None:
     try:
         app(arguments, exit_on_error=False, print_error=False)
     except KeyboardInterrupt:
-        kept = "; finished epochs are kept, --resume continues" * (arguments[:1] == ["train"])
+        kept = KEPT.get("".join(arguments[:1]), "")
         print(f"infoshed: interrupted{kept}", file=sys.stderr)
         sys.exit(130)
     except (InfoshedError, CycloptsError, OSError) as error:

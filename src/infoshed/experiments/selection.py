@@ -1,0 +1,97 @@
+"""The rule by which one strength of a method is chosen, from biased data alone.
+
+Of the validation split, which is held out of the biased training distribution, take
+
+    J  =  mean of  -log softmax( h(z) + log p(y|c)/p(y) )_y   +   I(H;C|Y)      (nats)
+
+with h(z) the logits of a row and H the logits as a random variable. The first term is how well the
+model, with what c says about y added, explains the labels: where H tells nothing of c beyond y, it
+is the proper likelihood of y given x and c (see `infoshed.label_prior`). The second is what H tells
+about c beyond y, estimated on held-out folds; of several categoricals it is the sum over them, as
+their joint values (hundreds of colours) are too many for a validation split. The least J wins; it
+is compared on the mean over the seeds that every strength has. The rule is the same for all
+methods, and no test data enter.
+"""
+
+import json
+from collections.abc import Sequence
+from statistics import mean
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from infoshed.label_prior import LabelPrior
+from infoshed.offline import estimate_mi
+from infoshed.types import DataSet
+
+RULE = (
+    "Strengths are chosen on the validation split alone, which is as biased as the training "
+    "data: the least sum, in nats, of the negative log-likelihood of the label under logits + "
+    "log p(y|c)/p(y) (under the logits alone where c decides y in training), and of "
+    "I(logits;C|Y) by `estimate_mi` (summed over several categoricals); compared on the mean over "
+    "the seeds that all strengths of a method have. The same rule holds for every method; no test "
+    "data enter."
+)
+
+
+def figures_for_selection(logits: Tensor, data: DataSet) -> dict[str, float]:
+    """What the rule needs of a model.
+
+    Args:
+        logits: of the validation rows (n, classes).
+        data: the data set; p(y|c) is fitted on its training rows.
+
+    Returns `val_accuracy` in [0, 1], `val_nll_adjusted` and `val_leakage` in nats. Raises
+    `NonFiniteError` for logits with NaN or infinity.
+    """
+    split = data.validation
+    prior = LabelPrior(data.train.y, data.train.c, data.attribute, len(data.classes))
+    leakage = [
+        estimate_mi(logits, c, y=split.y, estimator="quick", name=data.attribute.name).nats
+        for c in split.c.T
+    ]
+    adjusted = logits if prior.decided else logits + prior.log_ratio(split.c)
+    return {
+        "val_accuracy": float((logits.argmax(1) == split.y).double().mean()),
+        "val_nll_adjusted": float(F.cross_entropy(adjusted, split.y)),
+        "val_leakage": abs(sum(leakage)),  # no minus zero
+    }
+
+
+def score(row: dict[str, Any]) -> float | None:
+    """J of a row in nats; None where its run failed or was made without figures for the rule."""
+    figures = row.get("selection")
+    return None if figures is None else figures["val_nll_adjusted"] + figures["val_leakage"]
+
+
+def by_options(rows: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Rows grouped by their options, each group sorted by seed, in the order of first sight."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(json.dumps(row["options"], sort_keys=True), []).append(row)
+    return [sorted(group, key=lambda row: row["seed"]) for group in groups.values()]
+
+
+def common_rows(groups: Sequence[Sequence[dict[str, Any]]]) -> list[list[dict[str, Any]]]:
+    """The rows of each group whose seed every group has."""
+    seeds = set.intersection(*({row["seed"] for row in group} for group in groups))
+    return [[row for row in group if row["seed"] in seeds] for group in groups]
+
+
+def select(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The rule, applied to the rows of one method on one data set over its strengths and seeds.
+
+    Returns the first row (lowest seed) of the chosen options. A strength with a failed run among
+    the seeds that are compared is out; None if that leaves none.
+    """
+    groups = by_options(rows)
+    if not groups:
+        return None
+    scores = [[score(row) for row in group] for group in common_rows(groups)]
+    found = [
+        (mean(v for v in values if v is not None), i)
+        for i, values in enumerate(scores)
+        if values and None not in values
+    ]
+    return groups[min(found)[1]][0] if found else None

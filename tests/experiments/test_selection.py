@@ -1,0 +1,86 @@
+"""The rule of selection: what it is made of, and that no test figure enters."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from infoshed import DataSet, InfoshedError
+from infoshed.experiments.base import Row
+from infoshed.experiments.selection import figures_for_selection, score, select
+from infoshed.label_prior import LabelPrior
+
+Make = Callable[..., Row]
+
+
+def test_the_likelihood_is_that_of_the_product_with_the_prior(table: DataSet):
+    split = table.validation
+    logits = torch.randn(len(split), 2, generator=torch.Generator().manual_seed(0))
+    prior = LabelPrior(table.train.y, table.train.c, table.attribute, 2)
+    ratio = np.exp(prior.log_ratio(split.c).double().numpy())  # p(y|c) / p(y)
+    weight = np.exp(logits.double().numpy()) * ratio
+    p = weight[np.arange(len(split)), split.y] / weight.sum(1)
+    found = figures_for_selection(logits, table)
+    assert found["val_nll_adjusted"] == pytest.approx(-np.log(p).mean(), abs=1e-5)
+    assert found["val_accuracy"] == pytest.approx(
+        np.mean(logits.argmax(1).numpy() == split.y.numpy())
+    )
+
+
+@pytest.mark.parametrize("kind", ["binary", "categorical", "multi-categorical", "continuous"])
+def test_leakage_is_what_logits_tell_of_c_beyond_y(make_data: Callable[..., DataSet], kind: str):
+    data = make_data(kind, 1600)
+    split = data.validation
+    noise = torch.randn(len(split), 2, generator=torch.Generator().manual_seed(1))
+    clean = noise + 3 * torch.nn.functional.one_hot(split.y, 2)
+    telling = clean + torch.stack([4 * split.c[:, 0].float(), 0 * noise[:, 0]], 1)
+    assert figures_for_selection(clean, data)["val_leakage"] < 0.05
+    assert figures_for_selection(telling, data)["val_leakage"] > 0.15
+
+
+def test_logits_that_are_no_numbers_are_refused(table: DataSet):
+    logits = torch.full((len(table.validation), 2), float("nan"))
+    with pytest.raises(InfoshedError):
+        figures_for_selection(logits, table)
+
+
+def test_the_least_mean_over_seeds_wins(make_row: Make):
+    rows = [
+        make_row(strength=0.3, seed=0, j=0.2),
+        make_row(strength=0.3, seed=1, j=1.0),
+        make_row(strength=1.0, seed=1, j=0.5),
+        make_row(strength=1.0, seed=0, j=0.4),
+    ]
+    picked = select(rows)
+    assert picked is not None
+    assert (picked["options"], picked["seed"]) == ({"strength": 1.0}, 0)
+
+
+def test_test_figures_change_nothing(make_row: Make):
+    js = {0.3: 0.9, 1.0: 0.7, 3.0: 0.8}
+    for best in js:
+        rows = [make_row(strength=s, j=j, accuracy=float(s == best)) for s, j in js.items()]
+        picked = select(rows)
+        assert picked is not None
+        assert picked["options"] == {"strength": 1.0}
+
+
+def test_only_the_seeds_that_all_strengths_have_are_compared(make_row: Make):
+    rows = [make_row(strength=1.0, j=0.5), make_row(strength=3.0, j=0.6)]
+    rows += [make_row(strength=1.0, seed=seed, j=9.0) for seed in (1, 2)]
+    picked = select(rows)
+    assert picked is not None
+    assert picked["options"] == {"strength": 1.0}
+
+
+@pytest.mark.parametrize("bad", [{"error": "NonFiniteError: x"}, {"j": None}])
+def test_a_strength_without_a_figure_is_out(make_row: Make, bad: dict[str, Any]):
+    rows = [make_row(strength=0.3, **bad), make_row(strength=1.0, j=5.0)]
+    assert score(rows[0]) is None
+    picked = select(rows)
+    assert picked is not None
+    assert picked["options"] == {"strength": 1.0}
+    assert select(rows[:1]) is None
+    assert select([]) is None
