@@ -11,7 +11,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from infoshed import DataSet, InfoshedError, Split
-from infoshed.audit import group_metrics
+from infoshed.auditing import group_metrics
 from infoshed.experiments.fairlearn_rivals import FAIRLEARN, RivalFit
 
 pytest.importorskip("fairlearn")

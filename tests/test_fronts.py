@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infoshed import InfoshedError
-from infoshed.audit import group_metrics
+from infoshed.auditing import group_metrics
 from infoshed.experiments.fronts import mixture_front, pareto
 
 UNIT = st.floats(0, 1, allow_nan=False)

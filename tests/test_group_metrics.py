@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from infoshed import InfoshedError
-from infoshed.audit import METRICS, group_metrics, metric_interval
+from infoshed.auditing import METRICS, group_metrics, metric_interval
 
 GAPS = (
     "demographic_parity_difference",

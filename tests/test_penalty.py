@@ -19,9 +19,11 @@ from infoshed.nn import Model, build_model
 from infoshed.penalty import balance
 
 
-def balanced_by_hand(gradient: np.ndarray, task: np.ndarray) -> np.ndarray:
-    norm = math.sqrt(float((gradient.astype(float) ** 2).sum()))
-    limit = math.sqrt(float((task.astype(float) ** 2).sum()))
+def balanced_by_hand(
+    gradient: np.ndarray, task: np.ndarray, units: np.ndarray | float = 1.0
+) -> np.ndarray:
+    norm = math.sqrt(float(((units * gradient.astype(float)) ** 2).sum()))
+    limit = math.sqrt(float(((units * task.astype(float)) ** 2).sum()))
     return gradient * (min(norm, limit) / norm) if norm > 0 else gradient
 
 
@@ -38,6 +40,18 @@ def test_a_gradient_shorter_than_the_tasks_is_left_alone():
     gradient, task = torch.tensor([0.3, 0.4]), torch.tensor([3.0, 4.0])
     assert torch.equal(balance(gradient, task), gradient)
     torch.testing.assert_close(balance(task, gradient), torch.tensor([0.3, 0.4]))
+
+
+def test_in_units_of_the_columns_their_scale_does_not_matter():
+    rng = np.random.default_rng(0)
+    gradient, task, scale, units = (
+        torch.from_numpy(a) for a in (*rng.normal(size=(2, 6, 3)), *rng.uniform(1e-3, 1, (2, 3)))
+    )
+    plain = balance(9 * gradient, task, units)
+    # A column that is `scale` times as wide has gradients `scale` times as short.
+    wide = balance(9 * gradient / scale, task / scale, units * scale)
+    torch.testing.assert_close(wide, plain / scale)
+    assert float((plain * units).norm()) == pytest.approx(float((task * units).norm()))
 
 
 def test_zero_gradients_stay_zero():
@@ -91,8 +105,10 @@ def test_the_gradient_in_z_is_the_balanced_one(
     batch, z, task_loss = forward(model, table)
     _, information = information_gradient(penalty, z, batch)
     (task,) = torch.autograd.grad(scale * task_loss, z, retain_graph=True)
-    expected = balanced_by_hand(information, task.numpy())
-    assert (np.linalg.norm(information) > np.linalg.norm(task)) == (scale < 1)
+    units = z.detach().numpy().std(0)
+    expected = balanced_by_hand(information, task.numpy(), units)
+    longer = np.linalg.norm(units * information) > np.linalg.norm(units * task.numpy())
+    assert longer == (scale < 1)
     term = penalty.term(scale * task_loss, z, batch.c, batch.y)
     (gradient,) = torch.autograd.grad(term, z)
     np.testing.assert_allclose(gradient, 0.7 * expected, rtol=1e-4, atol=1e-9)
@@ -113,7 +129,8 @@ def test_backward_gives_what_two_backward_passes_give(table: DataSet):
     batch, z, task_loss = forward(model, table)
     encoder, head = list(model.encoder.parameters()), list(model.head.parameters())
     task = torch.autograd.grad(task_loss, [z, *encoder, *head], retain_graph=True)
-    balanced = balanced_by_hand(information_gradient(penalty, z, batch)[1], task[0].numpy())
+    information = information_gradient(penalty, z, batch)[1]
+    balanced = balanced_by_hand(information, task[0].numpy(), z.detach().numpy().std(0))
     information = torch.autograd.grad(
         z, encoder, 0.7 * torch.from_numpy(balanced), retain_graph=True
     )

@@ -1,15 +1,26 @@
 """Strength: fixed, or moved by a budget."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from infoshed import Budget, Categorical, Continuous, FixedStrength, InfoshedError
+from infoshed import (
+    Budget,
+    Categorical,
+    Continuous,
+    DataSet,
+    FixedStrength,
+    InfoshedError,
+    MutualInformationPenalty,
+    Run,
+    fit,
+)
 from infoshed.information import label_information
-from infoshed.pressure import budget_nats
+from infoshed.pressure import LEAST, Pressure, budget_nats
 
 
 def test_fixed_strength_does_not_move():
@@ -55,21 +66,61 @@ def test_strength_stays_within_its_limits_and_never_vanishes():
     assert min(falling) == pytest.approx(0.05)
 
 
-def test_one_step_moves_by_no_more_than_the_rate():
-    (strength,) = observed(Budget(0.1, start=0.3, rate=0.02), [1e6])
-    assert strength == pytest.approx(0.3 * math.exp(0.02), rel=1e-5)
+def test_a_limit_is_left_as_soon_as_the_estimate_turns():
+    pressure = Budget(0.1, low=0.05, high=2.0, momentum=1.0)
+    observed(pressure, [50.0] * 500)
+    (strength,) = observed(pressure, [0.0])
+    assert strength < 2.0 * math.exp(-pressure.gain)
+
+
+def test_one_step_moves_by_no_more_than_rate_and_gain():
+    (strength,) = observed(Budget(0.1, start=0.3, rate=0.02, gain=0.5), [1e6])
+    assert strength == pytest.approx(0.3 * math.exp(0.52), rel=1e-5)
 
 
 def test_one_step_by_hand():
-    pressure = Budget(0.4, start=0.3, rate=0.02, momentum=0.05)
+    pressure = Budget(0.4, start=0.3, rate=0.02, gain=0.5, momentum=0.05)
     (strength,) = observed(pressure, [0.6])
     excess = (0.05 * 0.2) / 0.4  # the average has moved a twentieth of the way
-    assert strength == pytest.approx(0.3 * math.exp(0.02 * excess), rel=1e-6)
+    assert strength == pytest.approx(0.3 * math.exp((0.02 + 0.5) * excess), rel=1e-6)
 
 
 def test_a_budget_of_nothing_is_measured_by_the_floor():
-    (strength,) = observed(Budget(0.0, start=0.3, rate=0.02, floor=0.02, momentum=0.05), [0.1])
+    pressure = Budget(0.0, start=0.3, rate=0.02, gain=0.0, floor=0.02, momentum=0.05)
+    (strength,) = observed(pressure, [0.1])
     assert strength == pytest.approx(0.3 * math.exp(0.02 * 0.05 * 0.1 / 0.02), rel=1e-6)
+
+
+# What pressure does to information, in the crudest way: it wells up as the task is learned, and
+# is worn down in proportion to the strength.
+@pytest.mark.parametrize("budget", [0.02, 0.1, 0.5])
+@pytest.mark.parametrize("growth", [0.002, 0.02])
+def test_a_budget_is_held_on_a_model_of_training(budget: float, growth: float):
+    generator = torch.Generator().manual_seed(0)
+    pressure, level, levels = Budget(budget), 0.0, []
+    for _ in range(1500):
+        noise = float(torch.randn((), generator=generator)) * (2 * level / 128) ** 0.5
+        pressure.observe(torch.tensor(level + noise))
+        level += growth * (1 - level) - 0.1 * float(pressure.strength) * level
+        levels.append(level)
+    last = np.array(levels[1000:])
+    assert last.mean() == pytest.approx(budget, rel=0.1)
+    assert last.std() < 0.2 * budget
+
+
+def test_a_budget_out_of_reach_ends_at_the_least_strength():
+    assert observed(Budget(2.0), [0.5] * 500)[-1] == pytest.approx(LEAST)
+
+
+def test_backing_off_raises_the_budget_and_lowers_the_strength():
+    pressure = Budget(0.4, start=0.3)
+    pressure.back_off()
+    assert float(pressure.nats) == pytest.approx(0.6)
+    pressure.average = pressure.nats
+    assert float(pressure.strength) == pytest.approx(0.15)
+    nothing = Budget(0.0, floor=0.02)
+    nothing.back_off()
+    assert float(nothing.nats) == pytest.approx(0.02)
 
 
 def test_a_restored_budget_goes_on_as_if_nothing_had_happened():
@@ -121,3 +172,56 @@ def test_a_continuous_attribute_needs_nats(budget: str):
     with pytest.raises(InfoshedError, match=r"'age' is.*continuous.*nats"):
         budget_nats(budget, attribute, Y, c)
     assert budget_nats("0.1", attribute, Y, c) == pytest.approx(0.1)
+
+
+def penalty_under(pressure: Pressure, data: DataSet) -> MutualInformationPenalty:
+    """A penalty whose critic knows something of x."""
+    penalty = MutualInformationPenalty(6, data.attribute, data.train.c, pressure=pressure)
+    for _ in range(20):
+        penalty.update(data.train.x, data.train.c)
+    return penalty
+
+
+def test_a_budget_follows_held_out_rows_once_they_are_read(table: DataSet):
+    pressure = Budget(0.1, momentum=1.0)
+    penalty = penalty_under(pressure, table)
+    z = table.train.x.clone().requires_grad_()
+    penalty.term(z.square().mean(), z, table.train.c)
+    assert float(pressure.average) == pytest.approx(float(penalty.estimate))
+    held_out = penalty.hold_out(table.validation.x, table.validation.c)
+    assert float(pressure.average) == pytest.approx(float(held_out))
+    penalty.term(z.square().mean(), z, table.train.c)
+    assert float(pressure.average) == pytest.approx(float(held_out))
+    assert float(held_out) != pytest.approx(float(penalty.estimate))
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0])
+def test_the_gradient_under_a_budget_does_not_depend_on_that_of_the_task(
+    table: DataSet, scale: float
+):
+    penalty = penalty_under(pressure := Budget(0.1), table)
+    z = table.train.x.clone().requires_grad_()
+    (expected,) = torch.autograd.grad(penalty.estimator(z, table.train.c), z)
+    (found,) = torch.autograd.grad(penalty.term(scale * z.square().mean(), z, table.train.c), z)
+    torch.testing.assert_close(found, float(pressure.strength) * expected, rtol=1e-4, atol=1e-9)
+
+
+def late(run: Run, name: str) -> float:
+    """Mean over the last third of the epochs."""
+    return float(np.mean([row[name] for row in run.metrics[-(len(run.metrics) // 3) :]]))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::infoshed.alarm.CollapseWarning")  # of the first epochs
+def test_a_budget_is_held_in_training(make_data: Callable[..., DataSet]):
+    data = make_data(n=4000)
+    run = fit(data, "mi", budget=0.05, conditional=False, critic_steps=4, epochs=12)
+    assert late(run, "mi_held_out") == pytest.approx(0.05, rel=0.2)
+    assert late(run, "budget") == pytest.approx(0.05)
+    assert late(run, "strength") > LEAST
+
+
+def test_a_budget_that_does_not_bind_ends_at_the_least_strength(make_data: Callable[..., DataSet]):
+    run = fit(make_data(n=4000), "mi", budget="100%", conditional=False, epochs=3)
+    assert late(run, "strength") == pytest.approx(LEAST)
+    assert 0.1 < late(run, "mi_held_out") < 0.69

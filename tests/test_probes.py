@@ -13,8 +13,8 @@ from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
 
 from infoshed import InfoshedError
-from infoshed.audit import PROBES, Leakage, probe_leakage
-from infoshed.audit.probes import PartLeakage
+from infoshed.auditing import PROBES, Leakage, probe_leakage
+from infoshed.auditing.probes import PartLeakage
 
 FAST = {name: PROBES[name] for name in ("linear", "neighbors")}
 

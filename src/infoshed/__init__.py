@@ -5,6 +5,9 @@ z = g(x) that predicts y and tells little about c, by estimating the mutual info
 with a critic while training and backpropagating it (arXiv 2003.06430).
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from infoshed.attributes import (
     Attribute,
     Binary,
@@ -17,7 +20,6 @@ from infoshed.checks import InfoshedError, NonFiniteError
 from infoshed.data import DATASETS, load
 from infoshed.estimators import ESTIMATORS
 from infoshed.methods import METHODS
-from infoshed.offline import MIEstimate, estimate_mi
 from infoshed.penalty import MutualInformationPenalty
 from infoshed.pressure import Budget, FixedStrength
 from infoshed.run import Run, load_run
@@ -25,15 +27,38 @@ from infoshed.train import fit
 from infoshed.types import Batch, DataSet, Recipe, Split
 from infoshed.version import __version__
 
+if TYPE_CHECKING:
+    from infoshed.auditing import Audit, DataAudit, audit, audit_data
+    from infoshed.offline import MIEstimate, estimate_mi
+
+# Imported when first asked for: they need scikit-learn, slower to import than all the rest.
+LAZY = {
+    "Audit": "infoshed.auditing",
+    "DataAudit": "infoshed.auditing",
+    "MIEstimate": "infoshed.offline",
+    "audit": "infoshed.auditing",
+    "audit_data": "infoshed.auditing",
+    "estimate_mi": "infoshed.offline",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(LAZY[name]), name)
+
+
 __all__ = [
     "__version__",
     "Attribute",
+    "Audit",
     "Batch",
     "Binary",
     "Budget",
     "Categorical",
     "Continuous",
     "DATASETS",
+    "DataAudit",
     "DataSet",
     "ESTIMATORS",
     "FixedStrength",
@@ -46,6 +71,8 @@ __all__ = [
     "Recipe",
     "Run",
     "Split",
+    "audit",
+    "audit_data",
     "estimate_mi",
     "fit",
     "infer_attribute",

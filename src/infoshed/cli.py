@@ -19,14 +19,14 @@ from infoshed import (
     METHODS,
     InfoshedError,
     __version__,
-    estimate_mi,
     fit,
     load,
     load_run,
 )
+from infoshed.commands.audit import audit, audit_data
+from infoshed.commands.reproduce import reproduce
+from infoshed.commands.sweep import select, sweep
 from infoshed.demo import run_demo
-from infoshed.experiments.command import reproduce
-from infoshed.files import read_sample
 from infoshed.report.collect import NO_REPORT, has_report_extra, write_report
 from infoshed.settings import (
     DATA,
@@ -56,6 +56,7 @@ AttributeKind = Literal["auto", "categorical", "continuous"]
 KEPT = {
     "train": "; finished epochs are kept, --resume continues",
     "reproduce": "; finished runs and epochs are kept, the same command continues",
+    "sweep": "; finished runs and epochs are kept, the same command continues",
 }
 Json = Annotated[bool, Parameter(name="--json", negative="", group=OUTPUT)]
 
@@ -192,6 +193,10 @@ def mi(
     as_json
         Print one JSON document instead of text.
     """
+    # Imported here, like the experiments: scikit-learn would slow down every other command.
+    from infoshed.files import read_sample
+    from infoshed.offline import estimate_mi
+
     sample = read_sample(z, c, given, weights, attribute_kind)
     with Console(stderr=True).status(f"estimating on {len(sample.z):,} rows"):
         estimate = estimate_mi(
@@ -207,7 +212,11 @@ def mi(
     print(estimate_text(estimate, sample))
 
 
+app.command(audit)
+app.command(audit_data)
 app.command(reproduce)
+app.command(sweep)
+app.command(select)
 
 
 @app.command(name="list")

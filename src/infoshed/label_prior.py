@@ -18,13 +18,17 @@ leaves nothing to learn, and the second weighs all rows alike.
 p(y|c) is a multinomial logistic regression on the features of c, fitted on the training table.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 import torch.nn.functional as F
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from infoshed.attributes import Attribute
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
 
 WEIGHT_CAP = 30.0
 DECIDED = 0.03  # of H(Y)
@@ -42,6 +46,8 @@ class LabelPrior:
         # Rows repeat when c is discrete: fit on distinct (y, c) with their counts.
         pairs = torch.cat([y[:, None].to(c.dtype), c], 1)
         distinct, repeats = torch.unique(pairs, dim=0, return_counts=True)
+        from sklearn.linear_model import LogisticRegression
+
         regression = LogisticRegression(C=10.0, max_iter=2000).fit(
             self._features(distinct[:, 1:].to(c.dtype)).numpy(),
             distinct[:, 0].long().numpy(),
@@ -77,7 +83,7 @@ class LabelPrior:
         return float((guess == y).float().mean())
 
 
-def linear_scores(regression: LogisticRegression, classes: int) -> tuple[Tensor, Tensor]:
+def linear_scores(regression: "LogisticRegression", classes: int) -> tuple[Tensor, Tensor]:
     """Weight (classes, d) and bias (classes,) of the scores of a fitted multinomial regression,
     whose labels were classes 0, 1, ...; a class without rows gets a score of -30."""
     weight = torch.from_numpy(regression.coef_).float()

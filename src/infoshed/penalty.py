@@ -7,9 +7,13 @@ loss. The information gradient g_I is scaled at z, where it is one small matrix:
 
     term's gradient in z  =  strength * g_I * min(|g_task|, |g_I|) / |g_I|
 
-so it never outweighs the task gradient, one backward pass through the encoder serves both, and
+with norms in units of the standard deviations of z's columns. I(Z;C) does not care for the scale
+of a column, so g_I grows as a column's deviation shrinks: in plain units nearly constant columns
+would use up the norm and leave none for those that matter. It holds that the information gradient
+never outweighs the task gradient, one backward pass through the encoder serves both, and
 any optimiser keeps `strength` meaningful (the paper balances every parameter tensor and gives the
 information gradient an Adam of its own, which undoes the scale; see methods/mi_published.py).
+Under a `Budget` g_I is left as it is: the controller scales it (see `infoshed.pressure`).
 
 In somebody else's loop:
 
@@ -18,7 +22,8 @@ In somebody else's loop:
     shed.update(encoder(x_pool).detach(), c_pool, y_pool)
     loss = loss + shed.term(loss, z, c, y)
 
-`shed.health` says what the estimate is and whether to believe it (see `infoshed.health`).
+`shed.health` says what the estimate is and whether to believe it (see `infoshed.health`). A
+`Budget` follows the estimates of `hold_out` from its first call on, and until then those of `term`.
 """
 
 from typing import Any
@@ -154,11 +159,14 @@ class MutualInformationPenalty:
         leaf = z.detach().requires_grad_()
         estimate = self.estimator(leaf, c, y, weights=weights, generator=self.generator)
         (gradient,) = torch.autograd.grad(estimate, leaf)
-        balanced = balance(gradient, task_gradient)
+        balanced = gradient
+        if self.pressure.balanced:
+            balanced = balance(gradient, task_gradient, leaf.detach().std(0, correction=0))
         total = estimate.detach() + balanced.sum()
         good = torch.isfinite(total)
         self.estimate = torch.where(good, estimate.detach(), self.estimate.to(estimate))
-        self.pressure.observe(self.estimate)
+        if self.held.value is None:
+            self.pressure.observe(self.estimate)
         strength = self.pressure.strength.to(z.device)
         # `where` and not a product: 0 times NaN is NaN.
         surrogate = (z * (strength * torch.where(good, balanced, 0))).sum()
@@ -174,7 +182,8 @@ class MutualInformationPenalty:
         *,
         weights: Tensor | None = None,
     ) -> Tensor:
-        """Read the critic on rows that no `update` ever sees, for `health`; the raw estimate.
+        """Read the critic on rows that no `update` ever sees, for `health` and for a budget; the
+        raw estimate.
 
         Args: as in `update`.
         """
@@ -182,6 +191,7 @@ class MutualInformationPenalty:
             return z.new_full((), float("nan"))
         value = self.estimator(z, c, y, weights=weights, generator=self.generator)
         self.held.add(value)
+        self.pressure.observe(value)
         return value
 
     @property
@@ -213,10 +223,14 @@ class MutualInformationPenalty:
         self.updates = state["updates"]
 
 
-def balance(gradient: Tensor, task_gradient: Tensor) -> Tensor:
+def balance(gradient: Tensor, task_gradient: Tensor, units: Tensor | float = 1.0) -> Tensor:
     """`gradient` scaled to the L2 norm of `task_gradient` where it is longer: g min(|t|,|g|)/|g|,
-    and 0 where g is 0. Both of any one shape."""
-    norm, limit = gradient.norm(), task_gradient.norm()
+    and 0 where g is 0. Both of any one shape.
+
+    Args:
+        units: by which both are multiplied before their norms are taken; broadcast.
+    """
+    norm, limit = (gradient * units).norm(), (task_gradient * units).norm()
     scale = torch.where(norm > limit, limit / norm.clamp_min(torch.finfo(norm.dtype).tiny), 1.0)
     return gradient * scale
 

@@ -1,15 +1,21 @@
-"""How hard to press: a fixed strength, or a budget for the estimate held by a controller.
+"""How hard to press: a fixed strength, or a budget for the information held by a controller.
 
-The budget controller is dual ascent on the logarithm of the strength s, damped by averaging the
-estimate I and by a bounded relative excess over the budget B:
+The budget controller is dual ascent on the logarithm of the strength s, a proportional term damping
+its swings (arXiv 2007.03964). With I the average of the newest estimates and B the budget,
 
-    log s <- clip(log s + rate * clip((avg I - B) / max(B, floor), -1, 1), log s_min, log s_max)
+    e      =  clip((I - B) / max(B, floor), -1, 1)
+    log u <-  clip(log u + rate * e, log low, log high)
+    log s  =  clip(log u + gain * e, log low, log high)
 
-It never falls to 0: an estimate that lags behind a moving encoder reads as a met budget.
+s is a Lagrange multiplier, so the information gradient enters as it is: balanced against that of
+the task (see `infoshed.penalty`) it would vanish where the task is learned, and no strength would
+hold the budget. s never falls to 0: an estimate that lags behind a moving encoder reads as a met
+budget. A budget above what z would hold anyway does not bind: s ends at `low`, I below B.
 """
 
 import math
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -18,9 +24,14 @@ from infoshed.attributes import Attribute
 from infoshed.checks import InfoshedError, check_number
 from infoshed.information import label_information
 
+LEAST = 1e-4  # strength; at which a budget does not bind
+
 
 class Pressure(ABC):
     """Gives the present strength; `observe` is told each new estimate in nats."""
+
+    balanced: ClassVar[bool] = True
+    """Whether the information gradient is scaled to be no longer than that of the task."""
 
     @property
     @abstractmethod
@@ -51,48 +62,65 @@ class FixedStrength(Pressure):
 
 
 class Budget(Pressure):
-    """Hold the estimate at `nats`.
+    """Hold the estimate at a budget.
 
     Args:
         nats: the budget for I, at least 0.
         start, low, high: initial, least and greatest strength.
-        rate: largest change of log strength in a step.
+        rate: largest change of log u in a step.
+        gain: largest change of log s beside that of log u.
         floor: nats by which the excess is measured when the budget is smaller than that.
         momentum: weight of the newest estimate in the average.
     """
+
+    balanced = False
 
     def __init__(
         self,
         nats: float,
         *,
-        start: float = 0.3,
-        low: float = 0.03,
-        high: float = 3.0,
-        rate: float = 0.02,
-        floor: float = 0.02,
-        momentum: float = 0.05,
+        start: float = 0.01,
+        low: float = LEAST,
+        high: float = 10.0,
+        rate: float = 0.1,
+        gain: float = 2.0,
+        floor: float = 0.01,
+        momentum: float = 0.1,
     ):
         check_number("budget", nats, 0)
-        self.nats, self.rate, self.momentum = nats, rate, momentum
-        self.scale = max(nats, floor)
+        self.nats = torch.tensor(float(nats))
+        self.rate, self.gain, self.floor, self.momentum = rate, gain, floor, momentum
         self.limits = (math.log(low), math.log(high))
-        self.log_strength = torch.tensor(math.log(start))
-        self.average = torch.tensor(float(nats))
+        self.integral = torch.tensor(math.log(start))
+        self.average = self.nats
+
+    @property
+    def excess(self) -> Tensor:
+        """The relative excess over the budget, in [-1, 1]."""
+        return ((self.average - self.nats) / self.nats.clamp_min(self.floor)).clamp(-1, 1)
 
     @property
     def strength(self) -> Tensor:
-        return self.log_strength.exp()
+        return (self.integral + self.gain * self.excess).clamp(*self.limits).exp()
 
     def observe(self, estimate: Tensor) -> None:
-        self.average = torch.lerp(self.average, estimate.detach().cpu(), self.momentum)
-        excess = ((self.average - self.nats) / self.scale).clamp(-1, 1)
-        self.log_strength = (self.log_strength + self.rate * excess).clamp(*self.limits)
+        estimate = estimate.detach().cpu()
+        newest = torch.where(estimate.isfinite(), estimate, self.average)
+        self.average = torch.lerp(self.average, newest, self.momentum)
+        self.integral = (self.integral + self.rate * self.excess).clamp(*self.limits)
+
+    def back_off(self) -> None:
+        """Raise the budget by half, and at once halve the strength."""
+        self.nats = (1.5 * self.nats).clamp_min(self.floor)
+        self.integral = (self.integral - math.log(2)).clamp(*self.limits)
 
     def state_dict(self) -> dict[str, Tensor]:
-        return {"log_strength": self.log_strength, "average": self.average}
+        return {"nats": self.nats, "integral": self.integral, "average": self.average}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        self.log_strength, self.average = state["log_strength"], state["average"]
+        self.nats, self.integral, self.average = (
+            state[name] for name in ("nats", "integral", "average")
+        )
 
 
 def budget_nats(budget: float | str, attribute: Attribute, y: Tensor, c: Tensor) -> float:

@@ -39,8 +39,8 @@ Whole = Parameter(converter=whole_number)
 
 @Parameter(name="*")
 @dataclass
-class TrainFlags:
-    """Settings of `infoshed train`; the same names are the keys of its TOML file."""
+class SharedFlags:
+    """What one run and a sweep of runs can be set to alike."""
 
     sigma2: Annotated[float | None, Parameter(group=DATA)] = None
     "Variance of the colour around its class's mean (0.02); smaller is more biased."
@@ -55,8 +55,6 @@ class TrainFlags:
     data_dir: Annotated[str | None, Parameter(group=DATA)] = None
     "Folder that holds the data set's files."
 
-    seed: Annotated[int | None, Whole, Parameter(group=TRAINING)] = None
-    "Seed of everything: split, colours, weights, batches (0)."
     epochs: Annotated[int | None, Whole, Parameter(group=TRAINING)] = None
     "Passes over the training data; unless given, the data set's recipe."
     batch_size: Annotated[int | None, Whole, Parameter(group=TRAINING)] = None
@@ -68,10 +66,6 @@ class TrainFlags:
     encoder: Annotated[str | None, Parameter(group=TRAINING, help=ENCODER_HELP)] = None
 
     method: Annotated[str | None, Parameter(group=METHOD, help=METHOD_HELP)] = None
-    strength: Annotated[float | None, Parameter(group=METHOD)] = None
-    "Weight of the method's penalty: for mi the paper's lambda (1). 0 is plain training."
-    budget: Annotated[str | float | None, Parameter(group=METHOD)] = None
-    'Hold the information at a level instead: nats ("0.05"), a share of H(C) ("5%"), or "label".'
     conditional: Annotated[bool | None, Parameter(group=METHOD)] = None
     "Penalise I(Z;C|Y) rather than I(Z;C)."
     loss: Annotated[str | None, Parameter(group=METHOD)] = None
@@ -82,6 +76,21 @@ class TrainFlags:
     "Critic steps per encoder step, K (1)."
     critic_lr: Annotated[float | None, Parameter(group=METHOD)] = None
     "Learning rate of the critic (0.001)."
+
+
+@Parameter(name="*")
+@dataclass
+class TrainFlags(SharedFlags):
+    """Settings of `infoshed train`; the same names are the keys of its TOML file."""
+
+    seed: Annotated[int | None, Whole, Parameter(group=TRAINING)] = None
+    "Seed of everything: split, colours, weights, batches (0)."
+    strength: Annotated[float | None, Parameter(group=METHOD)] = None
+    "Weight of the method's penalty: for mi the paper's lambda (0.3). 0 is plain training."
+    budget: Annotated[str | float | None, Parameter(group=METHOD)] = None
+    'Hold the information at a level instead: nats ("0.05"), a share of H(C) ("5%"), or "label".'
+    on_alarm: Annotated[str | None, Parameter(group=METHOD)] = None
+    "With a budget, at signs of collapse: warn, stop, or back-off, raising the budget (warn)."
 
 
 def read_config(path: Path | None) -> dict[str, Any]:

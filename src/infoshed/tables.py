@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from statistics import mean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from infoshed.files import Sample
-from infoshed.offline import MIEstimate
 from infoshed.run import Run
+
+if TYPE_CHECKING:
+    from infoshed.files import Sample
+    from infoshed.offline import MIEstimate
 
 SIDES = {"lower": "below", "upper": "above"}
 
@@ -61,7 +63,7 @@ def run_table(run: Run) -> str:
     )
 
 
-def estimate_text(estimate: MIEstimate, sample: Sample) -> str:
+def estimate_text(estimate: "MIEstimate", sample: "Sample") -> str:
     """An estimate for people: the figure, what it rests on, and every warning on a line."""
     name = "C|Y" if estimate.conditional else "C"
     # Below a tenth of a nat the differences that matter are in the later digits.

@@ -79,7 +79,7 @@ def fit(
     with seeded(seed, "train"), bar:
         training.restore_global()
         try:
-            while training.epoch < config.epochs:
+            while training.epoch < config.epochs and not training.method.stopped:
                 row = training.run_epoch(bar)
                 row["seconds"] = round(before + time.perf_counter() - started, 3)
                 rows.append(row)
@@ -146,6 +146,7 @@ class Training:
         self.epoch += 1
         means = {name: float(value) / self.steps for name, value in sums.items()}
         entropy = self.data.attribute.entropy
+        means |= self.method.end_epoch(means)
         if "mi" in means and entropy:
             means["mi_share"] = means["mi"] / entropy
         validation = validate(self.averaged, self.data.validation, self.weights)

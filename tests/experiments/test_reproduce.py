@@ -35,7 +35,8 @@ def run(
             cli.main()
         except SystemExit as error:
             code = int(error.code or 0)
-        return code, *capsys.readouterr()
+        out, err = capsys.readouterr()
+        return code, out, err
 
     return call
 

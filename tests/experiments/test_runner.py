@@ -36,7 +36,7 @@ def numbers(rows: list[dict[str, Any]]) -> list[Any]:
 
 
 def test_the_identity_is_all_that_decides_the_numbers():
-    parts: dict[str, Any] = {
+    parts: Any = {
         "experiment": "digits", "table": "main", "contender": "plain", "dataset": "digits",
         "params": {"sigma2": 0.02}, "method": "plain", "options": {}, "seed": 0,
         "settings": {"epochs": 40},
@@ -44,7 +44,7 @@ def test_the_identity_is_all_that_decides_the_numbers():
     job = Job(**parts)
     assert job.key == "b88939ac4724a119"  # rows that are there already are found by it
     assert Job(**parts | {"contender": "baseline"}).key == job.key
-    changes = [
+    changes: list[dict[str, Any]] = [
         {"table": "other"}, {"params": {"sigma2": 0.03}}, {"method": "adjust"}, {"seed": 1},
         {"options": {"strength": 1.0}}, {"settings": {"epochs": 39}}, {"limit": 100},
         {"dataset": "colored-mnist"}, {"experiment": "faces"},
@@ -55,7 +55,8 @@ def test_the_identity_is_all_that_decides_the_numbers():
 def test_grids_hold_all_options_and_start_at_the_default():
     strengths = [options["strength"] for options in Contender("mi").grid()]
     assert strengths == [1.0, 0.3, 3.0]
-    assert all(options["loss"] == "adjusted" for options in Contender("mi").grid())
+    plain = Contender("mi", {"loss": "plain"}).grid()
+    assert all(options["loss"] == "plain" and options["critic_steps"] for options in plain)
     assert Contender("plain").grid() == [{}]
     assert len(Contender("mi", {"budget": 0.1}).grid()) == 1
 
@@ -175,7 +176,7 @@ def test_a_failure_is_a_row_and_the_others_go_on(
 def test_a_second_command_in_the_same_folder_is_refused(
     toy: Experiment, places: Places, monkeypatch: pytest.MonkeyPatch
 ):
-    def nested(job: Job, places: Places) -> None:
+    def nested(toy: Experiment, job: Job, places: Places) -> None:
         work_off(toy, places)
 
     monkeypatch.setattr(runner, "execute", nested)
@@ -229,9 +230,10 @@ def test_workers_end_with_a_killed_parent():
     code = (
         "import os, sys\n"
         "from pathlib import Path\n"
+        "from infoshed.experiments import EXPERIMENTS\n"
         "from infoshed.experiments.runner import Places, Worker\n"
         "if __name__ == '__main__':\n"
-        "    worker = Worker(Places(Path('x'), Path('x')))\n"
+        "    worker = Worker(EXPERIMENTS['digits'], Places(Path('x'), Path('x')))\n"
         "    worker.pipe.send(None)\n"  # no job: an answer says that it is up
         "    worker.pipe.poll(60)\n"
         "    print('up', flush=True)\n"

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.model_selection import train_test_split
 
 from infoshed.attributes import infer_attribute
 from infoshed.data.tabular import classes_of, encode, find_files, read_cells
@@ -56,6 +55,8 @@ def adult(*, seed: int = 0, data_dir: str | Path | None = None) -> DataSet:
     """
     parts = [_read(path) for path in find_files(data_dir, FILES, SOURCE)]
     (cells, y, sex), (test_cells, test_y, test_sex) = parts
+    from sklearn.model_selection import train_test_split
+
     train, validation = train_test_split(
         np.arange(len(y)),
         test_size=VALIDATION,
@@ -82,7 +83,7 @@ def adult(*, seed: int = 0, data_dir: str | Path | None = None) -> DataSet:
         tests={"test": split(x_test, test_y, test_sex)},
         attribute=attribute,
         classes=CLASSES,
-        recipe=Recipe(encoder="mlp", epochs=10, batch_size=128, lr=1e-3),
+        recipe=Recipe(encoder="mlp", dim=4, epochs=10, batch_size=128, lr=1e-3),
         params={"seed": seed},
     )
 

@@ -7,8 +7,6 @@ that the accuracy on the unbiased test depends little on the luck of the colours
 """
 
 import numpy as np
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 from infoshed.data.cache import cached
 from infoshed.data.color import (
@@ -61,6 +59,10 @@ def digits(*, sigma2: float = 0.02, seed: int = 0) -> DataSet:
 
 
 def _make(sigma2: float, seed: int) -> dict[str, np.ndarray]:
+    # Imported where used: scikit-learn takes longer to import than the rest of the library.
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
     images, labels = load_digits(return_X_y=True)
     lit = images.reshape(-1, 8, 8) / 16 * 255 > 128
     y = labels.astype(np.int64)

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.model_selection import train_test_split
 
 from infoshed.attributes import infer_attribute
 from infoshed.checks import InfoshedError, check_choice
@@ -81,6 +80,8 @@ def german(*, attribute: str = "sex", seed: int = 0, data_dir: str | Path | None
     y = classes_of(cells[:, COLUMNS.index("credit")], GOOD, path)
     c = _group(cells[:, COLUMNS.index(HIDDEN[attribute])], attribute, path)
     strata = np.unique(np.stack([y.astype(str), c]), axis=1, return_inverse=True)[1]
+    from sklearn.model_selection import train_test_split
+
     rows, test = train_test_split(
         np.arange(len(y)),
         test_size=TEST,
@@ -113,7 +114,7 @@ def german(*, attribute: str = "sex", seed: int = 0, data_dir: str | Path | None
         tests={"test": splits[2]},
         attribute=spec,
         classes=CLASSES,
-        recipe=Recipe(encoder="mlp", epochs=20, batch_size=32, lr=1e-3),
+        recipe=Recipe(encoder="mlp", dim=4, epochs=20, batch_size=32, lr=1e-3),
         params={"attribute": attribute, "seed": seed},
     )
 

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from infoshed.checks import InfoshedError
 
@@ -98,6 +97,8 @@ def encode(
     Returns one (n, width) array for each: the numbers first, then the levels of every category in
     sorted order. Raises `InfoshedError` for a number that is none.
     """
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
     numbers = [i for i, name in enumerate(columns) if name in numeric]
     levels = [i for i, name in enumerate(columns) if name not in numeric]
     scaler = StandardScaler().fit(_numbers(train, numbers, columns))

@@ -15,8 +15,7 @@ replacement would make neighbours at distance 0.)
 
 import numpy as np
 import torch
-from scipy.spatial import KDTree
-from scipy.special import digamma
+from scipy import spatial, special
 from torch import Tensor
 
 from infoshed.attributes import Attribute
@@ -80,10 +79,14 @@ def continuous_information(z: np.ndarray, c: np.ndarray, k: int = NEIGHBOURS) ->
         return 0.0
     k = min(k, n - 1)
     both = np.concatenate([z, c], 1)
-    distance = KDTree(both).query(both, k + 1, p=np.inf)[0][:, -1]
+    distance = spatial.KDTree(both).query(both, k + 1, p=np.inf)[0][:, -1]
     # n_z + 1 of the formula: the row itself is counted, rows at the distance are not.
     closer = [_within(points, distance) for points in (z, c)]
-    return float(digamma(k) + digamma(n) - np.mean(digamma(closer[0]) + digamma(closer[1])))
+    return float(
+        special.digamma(k)
+        + special.digamma(n)
+        - np.mean(special.digamma(closer[0]) + special.digamma(closer[1]))
+    )
 
 
 def discrete_information(z: np.ndarray, c: np.ndarray, k: int = NEIGHBOURS) -> float:
@@ -101,13 +104,13 @@ def discrete_information(z: np.ndarray, c: np.ndarray, k: int = NEIGHBOURS) -> f
     for value in np.unique(c):
         rows = c == value
         j = min(k, int(rows.sum()) - 1)
-        distance[rows] = KDTree(z[rows]).query(z[rows], j + 1, p=np.inf)[0][:, -1]
+        distance[rows] = spatial.KDTree(z[rows]).query(z[rows], j + 1, p=np.inf)[0][:, -1]
     closer = _within(z, distance)
-    terms = digamma(neighbours) - digamma(same) - digamma(closer)
-    return float(digamma(len(z)) + np.mean(terms))
+    terms = special.digamma(neighbours) - special.digamma(same) - special.digamma(closer)
+    return float(special.digamma(len(z)) + np.mean(terms))
 
 
 def _within(points: np.ndarray, distance: np.ndarray) -> np.ndarray:
     """How many points, itself among them, are closer to each point than its distance."""
     radius = np.nextafter(distance, 0)
-    return KDTree(points).query_ball_point(points, radius, p=np.inf, return_length=True)
+    return spatial.KDTree(points).query_ball_point(points, radius, p=np.inf, return_length=True)

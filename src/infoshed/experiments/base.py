@@ -133,6 +133,15 @@ def contenders(
     }
 
 
+def pressure(options: dict[str, Any]) -> str:
+    """What a run presses with: "strength 0.3" or "budget 5%"; empty for a method without either."""
+    for name in ("budget", "strength"):
+        value = options.get(name)
+        if value is not None:
+            return f"{name} {value if isinstance(value, str) else f'{value:g}'}"
+    return ""
+
+
 OURS = {
     "mi-marginal": Contender("mi", {"conditional": False}),
     "mi-plain-loss": Contender("mi", {"loss": "plain"}),

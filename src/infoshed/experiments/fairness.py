@@ -3,7 +3,7 @@
 Adult (income over 50K; sex) and German credit (good risk; sex, or age over 25). Here the test is
 as biased as the training data, and parity costs accuracy: what counts is the curve of accuracy
 against the parity gap, not one point on it, so every strength is run with every seed. Fresh probes
-say what a representation still tells of c (`infoshed.audit`).
+say what a representation still tells of c (`infoshed.auditing`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from infoshed.audit import group_metrics, probe_leakage
+from infoshed.auditing import group_metrics, probe_leakage
 from infoshed.evaluate import features_of, logits_of
 from infoshed.experiments.base import (
     OURS,

@@ -18,9 +18,9 @@ from infoshed.experiments.published import published
 from infoshed.experiments.summary import Entry
 from infoshed.io import write_text
 
-LEADING = ("mi", "plain", "adjust", "reweigh", "lntl", "mi-published")
+LEADING = ("mi", "plain", "adjust", "reweigh", "lntl", "mi-marginal")
 MARKERS = ("o", "s", "^", "D", "v", "P")
-GREY = "#8a8a8a"
+GREY, BROWN = "#8a8a8a", "#a6761d"
 
 
 def write_figures(
@@ -53,9 +53,9 @@ def _look(name: str) -> dict:
     if name not in LEADING:
         return {"color": GREY, "linewidth": 0.8, "marker": ".", "markersize": 4, "zorder": 1}
     i = LEADING.index(name)
+    colour = (*METHOD_COLOURS[:5], BROWN)[i]
     return {
-        "color": METHOD_COLOURS[i], "linewidth": 1.8, "marker": MARKERS[i], "markersize": 5,
-        "zorder": 3,
+        "color": colour, "linewidth": 1.8, "marker": MARKERS[i], "markersize": 5, "zorder": 3,
     }  # fmt: skip
 
 
@@ -85,10 +85,11 @@ def _lines(experiment: Experiment, table: str, entries: Sequence[Entry], axis: s
             ax.plot(x, y, color=INK, linewidth=1, linestyle=":", marker="x", markersize=4)
             ends.append((y[0], f"{other.method}, published", INK, x[0]))
         _name_ends(ax, ends)
+        ax.set_xticks(sorted({x for group in points.values() for x, *_ in group}))
         ax.set_xlabel(axis)
         ax.set_ylabel(experiment.columns[key])
         ax.grid(axis="y")
-        return _standalone(fig, f"{experiment.columns[key]} against {axis} by method", table)
+        return standalone(fig, f"{experiment.columns[key]} against {axis} by method", table)
 
 
 def _name_ends(ax, ends: Sequence[tuple[float, str, str, float]]) -> None:
@@ -108,7 +109,7 @@ def _name_ends(ax, ends: Sequence[tuple[float, str, str, float]]) -> None:
 
 
 def _trade_off(experiment: Experiment, table: str, entries: Sequence[Entry]) -> str | None:
-    from infoshed.report.svg import INK, canvas, shorten
+    from infoshed.report.svg import INK, canvas
 
     x_key, y_key = "gap_parity", experiment.headline
     lines: dict[str, list[tuple[float, float, float]]] = {}
@@ -118,27 +119,25 @@ def _trade_off(experiment: Experiment, table: str, entries: Sequence[Entry]) -> 
             lines.setdefault(entry.contender, []).append(point)
     if not lines:
         return None
-    with canvas(560, 400) as fig:
+    with canvas(560, 430) as fig:
         ax = fig.add_subplot()
         for name, points in lines.items():
             _, x, y = zip(*sorted(points), strict=True)
-            look = _look(name)
-            ax.plot(x, [100 * v for v in y], **look)
-            ax.annotate(
-                shorten(name, 24), (x[-1], 100 * y[-1]), xytext=(4, 3),
-                textcoords="offset points", fontsize=7.5, color=look["color"],
-            )  # fmt: skip
-        for other in published(experiment.name, table):
-            ax.plot(other.values[x_key], other.values[y_key], "x", color=INK, markersize=5)
-            ax.annotate(
-                shorten(f"{other.method}, published", 34),
-                (other.values[x_key], other.values[y_key]), xytext=(4, -8),
-                textcoords="offset points", fontsize=7, color=INK,
-            )  # fmt: skip
+            label = name if name in LEADING else "other methods, see the table"
+            ax.plot(x, [100 * v for v in y], label=label, **_look(name))
+        others = published(experiment.name, table)
+        if others:
+            x, y = zip(*((o.values[x_key], o.values[y_key]) for o in others), strict=True)
+            ax.plot(x, y, "x", color=INK, markersize=5, label="published, see the table")
+        entries_by_name = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+        fig.legend(
+            entries_by_name.values(), entries_by_name, loc="outside upper left", ncols=3,
+            handlelength=2.2,
+        )  # fmt: skip
         ax.set_xlabel(experiment.columns[x_key])
         ax.set_ylabel(experiment.columns[y_key])
         ax.grid()
-        return _standalone(fig, "Accuracy against the parity gap by method and strength", table)
+        return standalone(fig, "Accuracy against the parity gap by method and strength", table)
 
 
 def _bars(experiment: Experiment, table: str, entries: Sequence[Entry]) -> str | None:
@@ -165,15 +164,15 @@ def _bars(experiment: Experiment, table: str, entries: Sequence[Entry]) -> str |
             ax.annotate(f"{mean:.1f}", (1, i), xycoords=("axes fraction", "data"), xytext=(4, 0),
                         textcoords="offset points", va="center")  # fmt: skip
         ax.set_yticks(range(len(bars)), [shorten(name, 34) for name, _, _ in bars])
-        ax.invert_yaxis()
+        ax.set_ylim(len(bars) - 0.4, -0.6)
         ax.set_xlim(0, 100)
         ax.set_xlabel(experiment.columns[key])
         ax.grid(axis="x")
         ax.set_axisbelow(True)
-        return _standalone(fig, f"{experiment.columns[key]} by method", table)
+        return standalone(fig, f"{experiment.columns[key]} by method", table)
 
 
-def _standalone(fig, label: str, table: str) -> str:
+def standalone(fig, label: str, table: str) -> str:
     """The figure with ink and page of its own, for a file that no page surrounds."""
     from infoshed.report.svg import to_svg
 

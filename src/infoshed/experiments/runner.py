@@ -1,9 +1,10 @@
 """Running the jobs of an experiment that have no row yet, in one or several processes.
 
 Each run trains in a work folder of its own, named by its key, and leaves a checkpoint there after
-every epoch; when it has ended, its row is appended and the folder removed. So whatever stops the
-work, the same command goes on from the last checkpoints. Every process computes with one thread:
-the numbers do not depend on how many there are.
+every epoch; when it has ended, its row is appended and the folder removed (or kept as a run folder,
+without the checkpoint). So whatever stops the work, the same command goes on from the last
+checkpoints. Every process computes with one thread: the numbers do not depend on how many there
+are. On several machines Ray gives out the runs (`infoshed.experiments.cluster`).
 """
 
 import multiprocessing
@@ -23,48 +24,60 @@ from typing import Any
 import torch
 
 from infoshed.checks import InfoshedError, NonFiniteError, check_number
-from infoshed.experiments import EXPERIMENTS
-from infoshed.experiments.base import Experiment, Job, Plan, Row
+from infoshed.experiments.base import Experiment, Job, Plan, Row, pressure
 from infoshed.experiments.rows import append_row, locked, read_rows, revision
 from infoshed.run import versions
 
 DIVERGED = NonFiniteError.__name__
+CHECKPOINT = "checkpoint.safetensors"
 
 
 @dataclass(frozen=True)
 class Places:
     """rows: the file of rows. work: the folder for unfinished runs. data: the folder above the
-    data sets' own ones, None for the loaders' places."""
+    data sets' own ones, None for the loaders' places. keep: leave the folders of finished runs in
+    `work`, without their checkpoints."""
 
     rows: Path
     work: Path
     data: Path | None = None
+    keep: bool = False
 
 
 def reproduce(
-    experiment: Experiment, plan: Plan, places: Places, processes: int = 1,
+    experiment: Experiment, plan: Plan, places: Places, processes: int | None = None,
     say: Callable[[str], None] = lambda text: print(text, file=sys.stderr, flush=True),
+    ray: str | None = None,
 ) -> list[Row]:  # fmt: skip
     """Run what is missing, and return all rows.
 
     Args:
         experiment, plan: what to run.
         places: where rows, work and data are.
-        processes: how many to run at a time; one runs in this process.
+        processes: how many to run at a time; one, as by default, runs in this process. With Ray
+            as many as it has processors, unless given.
         say: is given one line for each finished run.
+        ray: give the runs to Ray at this address; "local" starts one, "auto" finds one.
 
     A run that fails is a row with `error`, and the next one follows. One that diverged is not tried
     again; one that failed for another reason is, when the command is given again. Raises
     `InfoshedError` when data are missing, when another command works in the same folder, or when a
-    process is killed.
+    process is killed (on Ray: the same run four times).
     """
-    check_number("jobs", processes, 1, integer=True)
+    if processes is not None:
+        check_number("jobs", processes, 1, integer=True)
     experiment.chosen_contenders(plan)
     places.work.mkdir(parents=True, exist_ok=True)
     with open(places.work / "lock", "a") as lock:
         try:
             with locked(lock, wait=False):
-                _work_off(Queue(experiment, plan, places.rows, say), places, processes)
+                queue = Queue(experiment, plan, places.rows, say)
+                if ray is not None:
+                    from infoshed.experiments.cluster import run_on_ray  # Ray is optional
+
+                    run_on_ray(queue, places, ray, processes)
+                else:
+                    _work_off(queue, places, processes or 1)
         except BlockingIOError:
             raise InfoshedError(
                 f"another command is at work in {places.work}; wait for it, or run several "
@@ -119,9 +132,8 @@ def _is_settled(row: Row) -> bool:
 def describe(row: Row, experiment: Experiment) -> str:
     """A finished run in a line."""
     where = " ".join(f"{k}={v}" for k, v in row["params"].items())
-    strength = row["options"].get("strength")
-    how = "" if strength is None else f" strength {strength:g}"
-    name = f"{row['table']} {where}  {row['contender']}{how} seed {row['seed']}"
+    who = f"{row['contender']} {pressure(row['options'])}".strip()
+    name = f"{row['table']} {where}  {who} seed {row['seed']}"
     if "error" in row:
         return f"{name}  FAILED: {row['error']}"
     figure = row["figures"].get(experiment.headline)
@@ -135,19 +147,32 @@ def took(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
-def execute(job: Job, places: Places) -> Row:
+def execute(experiment: Experiment, job: Job, places: Places) -> Row:
     """Run a job and append its row; the row, with `error` where it failed."""
-    experiment = EXPERIMENTS[job.experiment]
-    data = experiment.load(job, places.data)  # missing files are no property of the method
-    folder = places.work / job.key
+    row = attempt(experiment, job, places.data, places.work / job.key)
+    record(row, places)
+    return row
+
+
+def attempt(experiment: Experiment, job: Job, data_dir: Path | None, folder: Path) -> Row:
+    """Run a job in `folder`, from its checkpoint if there is one; its row, not yet written."""
+    data = experiment.load(job, data_dir)  # missing files are no property of the method
     row = job.to_row() | {"versions": versions(), "revision": revision()}
     try:
         row |= experiment.run(job, data, folder)
     except Exception as error:  # a method that fails is a result; the others go on
         row |= {"error": f"{type(error).__name__}: {' '.join(str(error).split())}"}
-    append_row(places.rows, row)
-    shutil.rmtree(folder, ignore_errors=True)
     return row
+
+
+def record(row: Row, places: Places) -> None:
+    """Append a row, and then clear up what its run needed no longer."""
+    append_row(places.rows, row)
+    folder = places.work / row["key"]
+    if places.keep and "error" not in row:
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _work_off(queue: Queue, places: Places, processes: int) -> None:
@@ -159,7 +184,8 @@ def _work_off(queue: Queue, places: Places, processes: int) -> None:
     try:
         while (job := queue.next()) is not None:
             started = time.perf_counter()
-            queue.done(execute(job, places), time.perf_counter() - started, 1)
+            row = execute(queue.experiment, job, places)
+            queue.done(row, time.perf_counter() - started, 1)
     finally:
         torch.set_num_threads(threads)
 
@@ -167,11 +193,11 @@ def _work_off(queue: Queue, places: Places, processes: int) -> None:
 class Worker:
     """A process that runs one job after another."""
 
-    def __init__(self, places: Places):
+    def __init__(self, experiment: Experiment, places: Places):
         context = multiprocessing.get_context("spawn")
         self.pipe, other = context.Pipe()
         self.process = context.Process(
-            target=_serve, args=(other, places, os.getpid()), daemon=True
+            target=_serve, args=(other, experiment, places, os.getpid()), daemon=True
         )
         self.process.start()
         other.close()
@@ -206,7 +232,7 @@ def _in_processes(queue: Queue, places: Places, processes: int) -> None:
             idle = [worker for worker in workers if worker.job is None]
             while (idle or len(workers) < processes) and (job := queue.next()) is not None:
                 if not idle:
-                    workers.append(Worker(places))
+                    workers.append(Worker(queue.experiment, places))
                     idle.append(workers[-1])
                 idle.pop().give(job)
             busy: dict[Any, Worker] = {w.pipe: w for w in workers if w.job is not None}
@@ -224,7 +250,7 @@ def _in_processes(queue: Queue, places: Places, processes: int) -> None:
             worker.pipe.close()
 
 
-def _serve(pipe: Connection, places: Places, parent: int) -> None:
+def _serve(pipe: Connection, experiment: Experiment, places: Places, parent: int) -> None:
     """The life of a worker: jobs in, rows (or the error that stops the work) out."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
@@ -235,13 +261,15 @@ def _serve(pipe: Connection, places: Places, parent: int) -> None:
         except EOFError:
             return
         try:
-            pipe.send(execute(job, places))
+            pipe.send(execute(experiment, job, places))
         except Exception as error:
-            pipe.send(error if isinstance(error, InfoshedError | OSError) else _plain(error))
+            pipe.send(portable(error))
 
 
-def _plain(error: Exception) -> InfoshedError:
+def portable(error: Exception) -> Exception:
     """An error that surely can be sent between processes."""
+    if isinstance(error, InfoshedError | OSError):
+        return error
     return InfoshedError(f"{type(error).__name__}: {error}")
 
 

@@ -64,11 +64,16 @@ def summarize(rows: Sequence[Row], best: str | None) -> list[Entry]:
     Args:
         rows: from `read_rows`. best: the figure that the oracle maximises; None for no oracle.
     """
+    return [entry for group in by_place(rows) for entry in _entries(group, best)]
+
+
+def by_place(rows: Sequence[Row]) -> list[list[Row]]:
+    """Rows grouped by contender and place: those that the rule of selection compares."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
         place = [row[k] for k in ("table", "dataset", "params", "settings", "limit", "contender")]
         groups.setdefault(json.dumps(place, sort_keys=True), []).append(row)
-    return [entry for group in groups.values() for entry in _entries(group, best)]
+    return list(groups.values())
 
 
 def _entries(rows: Sequence[Row], best: str | None) -> list[Entry]:

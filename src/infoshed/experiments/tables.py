@@ -92,7 +92,7 @@ def _section(
         parts += [ORACLE, _pivot(experiment, best)]
     parts += _published(experiment, table, entries)
     failures = [
-        f"- {entry.contender}, {_place(entry)}, {error}"
+        f"- {entry.contender}, {place(entry)}, {error}"
         for entry in entries
         for error in entry.errors
     ]
@@ -133,10 +133,11 @@ def _fronts(entries: Sequence[Entry]) -> str:
         points = [e.figures for e in entries if e.contender == name and "gap_parity" in e.figures]
         if not points:
             continue
+        constant = points[0].get("accuracy_constant")
         front = mixture_front(
             [figures["gap_parity"].mean for figures in points],
             [figures["accuracy_test"].mean for figures in points],
-            constant=points[0]["accuracy_constant"].mean,
+            constant=constant.mean if constant else None,
         )
         values = [*(front.accuracy_at(gap) for gap in GAPS), front.area(0, GAPS[-1])]
         cells = ["–" if value is None else f"{100 * value:.1f}" for value in values]
@@ -188,7 +189,7 @@ def _all_entries(experiment: Experiment, entries: Sequence[Entry]) -> str:
     head += ["J (nats)", "seconds", ""]
     lines = [
         [
-            entry.contender, _place(entry), number(entry.strength), count(entry),
+            entry.contender, place(entry), number(entry.strength), count(entry),
             *_cells(experiment, entry),
             "" if entry.score is None else f"{entry.score:.3f}",
             "" if entry.seconds is None else f"{entry.seconds:.0f}",
@@ -199,7 +200,8 @@ def _all_entries(experiment: Experiment, entries: Sequence[Entry]) -> str:
     return markdown_table(head, lines)
 
 
-def _place(entry: Entry) -> str:
+def place(entry: Entry) -> str:
+    """What the entry's runs share beside data set and method, as text."""
     parts = entry.params | entry.settings
     parts |= {"rows at most": entry.limit} if entry.limit is not None else {}
     return " ".join(f"{k}={v}" for k, v in parts.items())

@@ -3,7 +3,7 @@
 A new format is a function and a line in `infoshed.files.formats.FORMATS`.
 """
 
-from infoshed.files.sample import Sample, as_kind, read_sample
+from infoshed.files.sample import Sample, as_kind, read_sample, read_tables
 from infoshed.files.table import Table, read_array, read_column, read_table, split_source
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "read_column",
     "read_sample",
     "read_table",
+    "read_tables",
     "split_source",
 ]

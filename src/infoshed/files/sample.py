@@ -50,11 +50,7 @@ def read_sample(
     cannot be read and for different numbers of rows.
     """
     check_choice("attribute-kind", kind, KINDS)
-    sources = {"Z": z, "C": c, "--given": given, "--weights": weights}
-    tables = {role: read_table(source) for role, source in sources.items() if source}
-    notes = list(dict.fromkeys(table.note for table in tables.values() if table.note))
-    tables["Z"], said = _without_others(tables)
-    _check_lengths([(sources[role] or "", table) for role, table in tables.items()])
+    tables, notes = read_tables({"Z": z, "C": c, "--given": given, "--weights": weights})
     names = ", ".join(name for name in tables["C"].columns if not name.isdecimal()) or "c"
     values, decided = as_kind(tables["C"].values(), kind, names)
     discrete = values.dtype.kind != "f"
@@ -65,8 +61,23 @@ def read_sample(
         weights=tables["--weights"].values() if weights else None,
         name=names,
         values=len(np.unique(values, axis=0)) if discrete else None,
-        notes=(*notes, *said, *decided),
+        notes=(*notes, *decided),
     )
+
+
+def read_tables(sources: dict[str, str | None]) -> tuple[dict[str, Table], list[str]]:
+    """Tables of the same rows by their role in a question, and what was decided in reading.
+
+    Args:
+        sources: FILE or FILE:NAME by role, "Z" and "C" among them; None where there is none.
+
+    Columns that others chose are left out of Z, as in `read_sample`; errors too.
+    """
+    tables = {role: read_table(source) for role, source in sources.items() if source}
+    notes = list(dict.fromkeys(table.note for table in tables.values() if table.note))
+    tables["Z"], said = _without_others(tables)
+    _check_lengths([(sources[role] or "", table) for role, table in tables.items()])
+    return tables, notes + said
 
 
 def as_kind(values: np.ndarray, kind: str, name: str) -> tuple[np.ndarray, list[str]]:

@@ -54,7 +54,7 @@ class StrengthOptions:
 
 
 class Method(ABC):
-    """Base of the methods in `METHODS`.
+    """Base of the methods in `METHODS`. One that sets `stopped` ends the training after the epoch.
 
     Class attributes: `summary`, one line for people; `reference`; `Options`, a frozen dataclass
     of the method's own options; `defaults`, training settings that replace the recipe's; `kinds`,
@@ -66,6 +66,7 @@ class Method(ABC):
     Options: ClassVar[type] = NoOptions
     defaults: ClassVar[dict[str, Any]] = {}
     kinds: ClassVar[tuple[str, ...]] = KINDS
+    stopped: bool = False
 
     @classmethod
     def extend(cls, model: Model) -> Model:
@@ -86,6 +87,10 @@ class Method(ABC):
         """Train on one batch. Returns scalars to be averaged over the epoch and logged:
         `task_loss`, `accuracy`, where there is a penalty `strength` and what is penalised: `mi`
         for an estimate of I(Z;C) or I(Z;C|Y) in nats, else by the name of the measure."""
+
+    def end_epoch(self, metrics: dict[str, float]) -> dict[str, float]:
+        """Called after each epoch with its figures, means over its steps; returns more of them."""
+        return {}
 
     def finish(self, model: Model) -> None:  # noqa: B027  optional hook
         """Called once training has ended, on the `model` that is evaluated and kept (the averaged

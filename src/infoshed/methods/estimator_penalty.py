@@ -8,8 +8,9 @@ as it is, unlike in `infoshed.methods.mi`, where it is balanced against the task
 marginal, so that where c nearly decides y a large strength costs the label.
 
 HSIC and slices read z as it is and bring it to one scale themselves, so their gradient grows as z
-shrinks: a strength that is too large drives z to a constant, from which it may not return. CLUB's q(c|z) reads z
-standardised by running moments, which its paper does not do, as networks break on unscaled z.
+shrinks: a strength that is too large drives z to a constant, from which it may not return. CLUB's
+q(c|z) reads z standardised by running moments, which its paper does not do, as networks break on
+unscaled z.
 With strength 0 there is no estimate: that is `plain`, to the last bit.
 """
 

@@ -19,7 +19,6 @@ import warnings
 from typing import Any
 
 import torch
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from infoshed.checks import InfoshedError
@@ -80,6 +79,8 @@ class LEACE(Plain):
         layer = model.encoder[1]  # type: ignore[index]
         layer.weight.copy_(eraser.P)
         layer.bias.copy_(eraser.bias - eraser.P @ eraser.bias)
+        from sklearn.linear_model import LogisticRegression
+
         regression = LogisticRegression(max_iter=2000).fit(erased.numpy(), train.y.numpy())
         weight, bias = linear_scores(regression, model.classes)
         model.head.weight.copy_(weight)

@@ -7,9 +7,11 @@ of y given (z, c) (see `infoshed.label_prior`), so the first term is the likelih
 in which z is clean, and the second makes z so. Neither asks z to be independent of c where y and
 c are tied, which it could only be by dropping y.
 
-`conditional=False` penalises the marginal I(Z;C) as the paper does; `budget` holds the estimate
-at a level instead of pressing at a fixed strength; `loss="plain"` leaves the task loss alone, as
-is done by itself where c decides y in the training data and the adjusted loss says nothing.
+`conditional=False` penalises the marginal I(Z;C) as the paper does; `budget` holds the held-out
+estimate at a level instead of pressing at a fixed strength (see `infoshed.pressure`), and watches
+for signs that this costs the label (see `infoshed.alarm`); `loss="plain"` leaves the task loss
+alone, as is done by itself where c decides y in the training data and the adjusted loss says
+nothing.
 The critic is fitted on the features that the encoder's own step computes, after their gradient was
 taken: always of the current encoder, and at no further pass through it.
 Every few steps the critic is read on a batch of the validation split, which it is never fitted on:
@@ -17,6 +19,7 @@ the record of its health (see `infoshed.health`) is among the metrics.
 With `strength=0` nothing is corrected or penalised: that is `plain`, to the last bit.
 """
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +27,9 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
+from infoshed.alarm import ON_ALARM, CollapseAlarm, CollapseWarning
 from infoshed.checks import InfoshedError, check_choice, check_number
+from infoshed.estimators.class_scoring import log_prior
 from infoshed.methods.base import LOSSES, Fresh, Setting, check_loss
 from infoshed.methods.supervised import Plain
 from infoshed.penalty import MutualInformationPenalty
@@ -32,7 +37,10 @@ from infoshed.pressure import Budget, FixedStrength, budget_nats
 from infoshed.seeds import torch_generator
 from infoshed.types import Batch
 
+STRENGTH = 0.3
 HOLD_OUT_EVERY = 10  # steps; one pass of the encoder without a gradient costs 2% of so many
+BUDGET_EVERY = 2  # the same where these readings steer
+PROBED_ROWS = 2000  # at most, by the alarm
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,7 @@ class MIOptions:
     """Options of `mi`.
 
     Args:
-        strength: the paper's lambda; 1 unless it or a budget is given.
+        strength: the paper's lambda; 0.3 unless it or a budget is given.
         budget: nats (0.05), a share of H(C) ("5%"), or "label" for I(Y;C), instead of strength.
         conditional: penalise I(Z;C|Y), otherwise I(Z;C). Unless given: true, but false with
             budget "label", which is a budget for I(Z;C).
@@ -50,6 +58,9 @@ class MIOptions:
         critic_steps: critic steps per encoder step, K. The first is on the rows of the encoder's
             step, whose features are there already; every further one on fresh rows.
         critic_lr: learning rate of the critic.
+        on_alarm: with a budget, what to do at the end of an epoch that shows signs of collapse (see
+            `infoshed.alarm`): "warn" (unless given); "stop" training there; "back-off", raise the
+            budget by half and halve the strength, after every such epoch.
     """
 
     strength: float | None = None
@@ -59,12 +70,13 @@ class MIOptions:
     critic: str = "auto"
     critic_steps: int = 1
     critic_lr: float = 1e-3
+    on_alarm: str | None = None
 
     def __post_init__(self):
         if self.strength is not None and self.budget is not None:
             raise InfoshedError("give `strength` or `budget`, not both")
         if self.budget is None:
-            object.__setattr__(self, "strength", 1.0 if self.strength is None else self.strength)
+            object.__setattr__(self, "strength", STRENGTH if self.strength is None else self.strength)
             check_number("strength", self.strength, 0)
         if self.budget == "label" and self.conditional:
             raise InfoshedError(
@@ -72,6 +84,11 @@ class MIOptions:
             )
         if self.conditional is None:
             object.__setattr__(self, "conditional", self.budget != "label")
+        if self.budget is not None:
+            object.__setattr__(self, "on_alarm", self.on_alarm or "warn")
+            check_choice("on_alarm", self.on_alarm, ON_ALARM)
+        elif self.on_alarm is not None:
+            raise InfoshedError("`on_alarm` goes with a `budget`; with a strength leave it out")
         check_choice("loss", self.loss, ("auto", *LOSSES))
 
 
@@ -84,7 +101,8 @@ class MI(Plain):
 
     def __init__(self, setting: Setting, options: MIOptions):
         super().__init__(setting, options)
-        self.penalty = None
+        self.penalty = self.alarm = None
+        self.alarmed = False
         if options.strength == 0:
             return
         self.loss = options.loss
@@ -109,6 +127,10 @@ class MI(Plain):
             steps=options.critic_steps,
             seed=setting.seed,
         )
+        self.hold_out_every = HOLD_OUT_EVERY
+        if isinstance(pressure, Budget):
+            self.hold_out_every = BUDGET_EVERY
+            self.alarm = self.collapse_alarm(self.penalty)
         self.steps = 0
         self.held_out = torch_generator(setting.seed, "held out")
 
@@ -124,25 +146,73 @@ class MI(Plain):
                 features = torch.cat([features, self.model.encoder(more.x)])
             c, y = torch.cat([c, more.c]), torch.cat([y, more.y])
         self.penalty.update(features, c, y)
-        if self.steps % HOLD_OUT_EVERY == 0:
+        if self.steps % self.hold_out_every == 0:
             self.hold_out(self.penalty, len(batch.y))
         self.steps += 1
         return term
 
-    @torch.no_grad()
+    def collapse_alarm(self, penalty: MutualInformationPenalty) -> CollapseAlarm:
+        """The alarm with what is known before training: the loss at chance, and p(c) or p(c|y)."""
+        setting, train = self.setting, self.setting.data.train
+        logits = setting.prior.log_marginal.expand(len(train), -1)
+        chance = self.task_loss(logits, Batch(train.x, train.y, train.c))
+        prior, heads = None, setting.data.attribute.heads
+        if penalty.ceiling is not None:  # c is discrete, and the critic reads nats
+            y = train.y if penalty.conditional else None
+            prior = log_prior(heads, train.c, y, setting.model.classes)
+        return CollapseAlarm(float(chance), heads, prior)
+
     def hold_out(self, penalty: MutualInformationPenalty, rows: int) -> None:
         """Read the critic on random rows of the validation split."""
-        split, encoder = self.setting.data.validation, self.model.encoder
+        split = self.setting.data.validation
         batch = split.take(torch.randint(len(split), (rows,), generator=self.held_out))
-        # In training mode, as the critic knows z, but batch statistics must not learn these rows.
+        penalty.hold_out(self.held_out_features(batch), batch.c, batch.y)
+
+    @torch.no_grad()
+    def held_out_features(self, batch: Batch) -> Tensor:
+        """z (n, dim) in training mode, as the critic knows it; batch statistics do not learn."""
+        encoder = self.model.encoder
         buffers = {name: buffer.clone() for name, buffer in encoder.named_buffers()}
-        penalty.hold_out(functional_call(encoder, buffers, (batch.x,)), batch.c, batch.y)
+        return functional_call(encoder, buffers, (batch.x,))
+
+    def end_epoch(self, metrics: dict[str, float]) -> dict[str, float]:
+        """Look for signs that the budget is not held, and do about them what was asked."""
+        if self.alarm is None or self.penalty is None:
+            return {}
+        pressure, action = self.penalty.pressure, self.options.on_alarm
+        assert isinstance(pressure, Budget)
+        signs = self.collapse_signs(self.alarm, self.penalty, metrics["task_loss"])
+        if signs and not self.alarmed:
+            warnings.warn(
+                f"the budget of {float(pressure.nats):.3g} nats is not held as it should be: "
+                f"{'; '.join(signs)}; {ON_ALARM[action]}",
+                CollapseWarning,
+                stacklevel=2,
+            )
+        self.alarmed = bool(signs)
+        self.stopped = self.alarmed and action == "stop"
+        if self.alarmed and action == "back-off":
+            pressure.back_off()
+        return {"alarm": float(self.alarmed)}
+
+    def collapse_signs(
+        self, alarm: CollapseAlarm, penalty: MutualInformationPenalty, task_loss: float
+    ) -> list[str]:
+        """What the alarm says of a sample of the validation split."""
+        split = self.setting.data.validation
+        rows = torch.randperm(len(split), generator=self.held_out)[:PROBED_ROWS]
+        batches = [split.take(part) for part in rows.split(self.setting.batch_size)]
+        z = torch.cat([self.held_out_features(batch) for batch in batches])
+        y = split.y[rows] if penalty.conditional else None
+        return alarm.signs(task_loss, z, split.c[rows], y, float(penalty.held.mean))
 
     def step(self, batch: Batch, fresh: Fresh) -> dict[str, Tensor]:
         metrics = super().step(batch, fresh)
         if self.penalty is not None:
             metrics |= self.penalty.health.metrics()
             metrics["strength"] = self.penalty.pressure.strength
+            if isinstance(self.penalty.pressure, Budget):
+                metrics["budget"] = self.penalty.pressure.nats
         return metrics
 
     def state_dict(self) -> dict[str, Any]:
@@ -153,6 +223,8 @@ class MI(Plain):
                 "steps": self.steps,
                 "held_out": self.held_out.get_state(),
             }
+            if self.alarm is not None:
+                state |= {"alarm": self.alarm.state_dict(), "stopped": self.stopped}
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -160,4 +232,7 @@ class MI(Plain):
         if self.penalty is not None:
             self.penalty.load_state_dict(state["penalty"])
             self.steps = state["steps"]
+            if self.alarm is not None:
+                self.alarm.load_state_dict(state["alarm"])
+                self.stopped = state["stopped"]
             self.held_out.set_state(state["held_out"])

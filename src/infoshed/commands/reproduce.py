@@ -6,12 +6,6 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 
 from infoshed.checks import check_choice, check_number
-from infoshed.experiments import EXPERIMENTS
-from infoshed.experiments.base import Plan
-from infoshed.experiments.rows import read_rows
-from infoshed.experiments.runner import Places
-from infoshed.experiments.runner import reproduce as run_missing
-from infoshed.experiments.tables import markdown, write_documents
 from infoshed.settings import DATA, Whole
 
 RUNS = Group("Runs")
@@ -59,6 +53,14 @@ def reproduce(
     tables
         Run nothing; only write tables and figures from the rows.
     """
+    # Imported here: scikit-learn would slow down every other command.
+    from infoshed.experiments import EXPERIMENTS
+    from infoshed.experiments.base import Plan
+    from infoshed.experiments.rows import read_rows
+    from infoshed.experiments.runner import Places
+    from infoshed.experiments.runner import reproduce as run_missing
+    from infoshed.experiments.tables import markdown, write_documents
+
     check_choice("experiment", name, EXPERIMENTS)
     if seeds is not None:
         check_number("seeds", seeds, 1, integer=True)

@@ -32,7 +32,8 @@ def percentile_interval(value: float, draws: np.ndarray, level: float = LEVEL) -
     """The interval of `value` from the statistic on resamples, `draws` (n,).
 
     NaN marks a resample on which the statistic is not defined. Up to 5% of those are left out; with
-    more there is no interval.
+    more there is no interval. The interval is widened to hold the value, which percentiles of a
+    statistic that cannot be negative may miss.
     """
     defined = np.isfinite(draws)
     kept = defined.mean()
@@ -40,4 +41,11 @@ def percentile_interval(value: float, draws: np.ndarray, level: float = LEVEL) -
         reason = f"{1 - kept:.0%} of the resamples have an empty cell; too few rows for an interval"
         return Interval(value, None, None, level, reason)
     low, high = np.quantile(draws[defined], [(1 - level) / 2, (1 + level) / 2])
-    return Interval(value, float(low), float(high), level)
+    return Interval(value, min(float(low), value), max(float(high), value), level)
+
+
+def resampled_means(values: np.ndarray, rng: np.random.Generator, draws: int = DRAWS) -> np.ndarray:
+    """Means of the columns of `values` (n, k) over resamples of its rows: (draws, k)."""
+    n = len(values)
+    times = (np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(draws))
+    return np.stack([counts @ values / n for counts in times])

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from infoshed.audit.interval import DRAWS, LEVEL, Interval, percentile_interval
+from infoshed.auditing.interval import DRAWS, LEVEL, Interval, percentile_interval
 from infoshed.checks import InfoshedError, as_array, check_choice, check_number, check_same_length
 from infoshed.seeds import numpy_generator
 
@@ -85,6 +85,15 @@ METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 """Each maps counts (..., groups, classes, classes) to its values (...), NaN where not defined."""
 
+GROUP_RATES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "accuracy": _accuracies,
+    "selection_rate": _selection_rates,
+    "true_positive_rate": lambda counts: _positive_rates(counts, 1),
+    "false_positive_rate": lambda counts: _positive_rates(counts, 0),
+}
+"""Each maps counts (..., groups, classes, classes) to a rate of every group (..., groups), NaN
+where not defined; all but the accuracy are for two classes."""
+
 TWO_CLASSES = (
     "demographic_parity_difference",
     "equal_opportunity_difference",
@@ -137,17 +146,15 @@ def group_metrics(y: Any, prediction: Any, group: Any) -> GroupMetrics:
     names, counts = count_table(y, prediction, group)
     figures, reasons = {}, {}
     for name in METRICS:
-        figures[name], reason = _figure(name, names, counts)
+        figures[name], reason = figure(name, names, counts)
         if reason is not None:
             reasons[name] = reason
     groups = {}
     binary = counts.shape[-1] == 2
+    rates = {k: rate(counts) for k, rate in GROUP_RATES.items() if binary or k == "accuracy"}
     for i, name in enumerate(names):
-        rates = [None, None, None]
-        if binary:
-            found = (_selection_rates(counts), *(_positive_rates(counts, k) for k in (1, 0)))
-            rates = [None if np.isnan(rate[i]) else float(rate[i]) for rate in found]
-        groups[name] = Group(int(counts[i].sum()), float(_accuracies(counts)[i]), *rates)
+        found = {k: None if np.isnan(v[i]) else float(v[i]) for k, v in rates.items()}
+        groups[name] = Group(int(counts[i].sum()), **(dict.fromkeys(GROUP_RATES) | found))  # type: ignore[arg-type]
     return GroupMetrics(**figures, groups=groups, reasons=reasons)
 
 
@@ -177,7 +184,7 @@ def metric_interval(
     check_number("draws", draws, 100, integer=True)
     check_number("level", level, 0.5, 0.999)
     names, counts = count_table(y, prediction, group)
-    value, reason = _figure(name, names, counts)
+    value, reason = figure(name, names, counts)
     if value is None:
         raise InfoshedError(f"`{name}` is not defined here: {reason}")
     n = int(counts.sum())
@@ -229,8 +236,9 @@ def _classes(name: str, values: Any) -> np.ndarray:
     return array
 
 
-def _figure(name: str, names: list[str], counts: np.ndarray) -> tuple[float | None, str | None]:
-    """The figure, or None and the reason why there is none."""
+def figure(name: str, names: list[str], counts: np.ndarray) -> tuple[float | None, str | None]:
+    """The figure called `name` (a key of `METRICS`) of a `count_table`, or None and the reason why
+    there is none."""
     if name in TWO_CLASSES and counts.shape[-1] != 2:
         return None, f"defined for two classes, 0 and 1; there are {counts.shape[-1]}"
     value = float(METRICS[name](counts))

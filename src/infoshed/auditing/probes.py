@@ -37,7 +37,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import StandardScaler
 
 from infoshed.attributes import Attribute, MultiCategorical, infer_attribute
-from infoshed.audit.interval import Interval, percentile_interval
+from infoshed.auditing.interval import Interval, percentile_interval, resampled_means
 from infoshed.checks import InfoshedError, as_array, check_number, check_same_length
 from infoshed.offline.crossfit import make_folds
 from infoshed.offline.inputs import representation
@@ -50,9 +50,6 @@ EARLY_STOPPING_ROWS = 20  # for each value of c; a tenth of the rows is held out
 DRAWS = 1000
 UNSEEN = 1e-4  # of the shares of c, mixed into q(c|z): no loss is infinite
 
-_MLP = {"hidden_layer_sizes": (128,), "alpha": 1e-3, "max_iter": 100, "n_iter_no_change": 10}
-_TREES = {"max_leaf_nodes": 15, "n_iter_no_change": 5}
-
 
 @dataclass(frozen=True)
 class Probe:
@@ -62,6 +59,21 @@ class Probe:
 
     classifier: Callable[[int, bool, int], Any]
     regressor: Callable[[int, bool, int], Any]
+
+
+def _net(kind: Callable[..., Any], early: bool, seed: int) -> Any:
+    return kind(
+        hidden_layer_sizes=(128,),
+        alpha=1e-3,
+        max_iter=100,
+        early_stopping=early,
+        n_iter_no_change=10,
+        random_state=seed,
+    )
+
+
+def _trees(kind: Callable[..., Any], early: bool, seed: int) -> Any:
+    return kind(max_leaf_nodes=15, early_stopping=early, n_iter_no_change=5, random_state=seed)
 
 
 def _neighbors(n: int) -> int:
@@ -74,16 +86,12 @@ PROBES: dict[str, Probe] = {
         lambda n, early, seed: Ridge(),
     ),
     "mlp": Probe(
-        lambda n, early, seed: MLPClassifier(early_stopping=early, random_state=seed, **_MLP),
-        lambda n, early, seed: MLPRegressor(early_stopping=early, random_state=seed, **_MLP),
+        lambda n, early, seed: _net(MLPClassifier, early, seed),
+        lambda n, early, seed: _net(MLPRegressor, early, seed),
     ),
     "boosting": Probe(
-        lambda n, early, seed: HistGradientBoostingClassifier(
-            early_stopping=early, random_state=seed, **_TREES
-        ),
-        lambda n, early, seed: HistGradientBoostingRegressor(
-            early_stopping=early, random_state=seed, **_TREES
-        ),
+        lambda n, early, seed: _trees(HistGradientBoostingClassifier, early, seed),
+        lambda n, early, seed: _trees(HistGradientBoostingRegressor, early, seed),
     ),
     "neighbors": Probe(
         lambda n, early, seed: KNeighborsClassifier(_neighbors(n)),
@@ -161,6 +169,7 @@ def probe_leakage(
     fit_rows: int = FIT_ROWS,
     judged_rows: int = JUDGED_ROWS,
     seed: int = 0,
+    name: str = "c",
 ) -> Leakage:
     """Fit the panel on one part of the rows and judge it on another.
 
@@ -171,7 +180,7 @@ def probe_leakage(
             floats (continuous), (n,) or (n, parts).
         probes: a panel by name.
         fit_rows, judged_rows: at most so many are used, drawn at random.
-        seed: of the draws, the probes and the intervals.
+        seed: of the draws, the probes and the intervals. name: how parts and errors call c.
 
     A value of c that occurs once among the fit rows is not learned. Raises `InfoshedError` for
     shapes that do not fit, missing or non-finite values, fewer than `LEAST_ROWS` rows, and a c with
@@ -187,30 +196,33 @@ def probe_leakage(
             "`z_fit` and `z_judged` must have the same number of columns, got "
             f"{z_fit.shape[1]} and {z_judged.shape[1]}"
         )
-    attribute, c_fit, c_judged = _codes(c_fit, c_judged)
+    attribute, c_fit, c_judged = _codes(c_fit, c_judged, name)
     check_same_length(z_fit=z_fit, c_fit=c_fit)
     check_same_length(z_judged=z_judged, c_judged=c_judged)
     fit = _draw(len(c_fit), fit_rows, "fit", seed)
     judged = _draw(len(c_judged), judged_rows, "judged", seed)
     scaler = StandardScaler().fit(z_fit[fit])
-    z = scaler.transform(z_fit[fit]), scaler.transform(z_judged[judged])
+    z = (
+        np.asarray(scaler.transform(z_fit[fit])),
+        np.asarray(scaler.transform(z_judged[judged])),
+    )
     parts = []
-    for i, name in enumerate(_part_names(attribute, c_fit.shape[1])):
+    for i, part in enumerate(_part_names(attribute, c_fit.shape[1])):
         target = c_fit[fit, i], c_judged[judged, i]
         for rows, values in zip(("fit", "judged"), target, strict=True):
             if (values == values[0]).all():
                 raise InfoshedError(
-                    f"'{name}' has one value only in the {len(values)} {rows} rows; there is "
+                    f"'{part}' has one value only in the {len(values)} {rows} rows; there is "
                     "nothing to find: give rows in which it varies"
                 )
         if attribute.heads:
-            parts.append(_discrete(name, z, target, attribute.heads[i], probes, seed))
+            parts.append(_discrete(part, z, target, attribute.heads[i], probes, seed))
         else:
-            parts.append(_continuous(name, z, target, probes, seed))
+            parts.append(_continuous(part, z, target, probes, seed))
     return Leakage(tuple(parts))
 
 
-def _codes(fit: Any, judged: Any) -> tuple[Attribute, np.ndarray, np.ndarray]:
+def _codes(fit: Any, judged: Any, name: str) -> tuple[Attribute, np.ndarray, np.ndarray]:
     """The attribute and the codes (n, parts) of both parts. Values of either are known."""
     fit, judged = as_array("c_fit", fit), as_array("c_judged", judged)
     if fit.shape[1:] != judged.shape[1:] or (fit.dtype.kind == "f") != (judged.dtype.kind == "f"):
@@ -218,14 +230,15 @@ def _codes(fit: Any, judged: Any) -> tuple[Attribute, np.ndarray, np.ndarray]:
             "`c_fit` and `c_judged` must be of the same kind and columns, got "
             f"{fit.dtype} {fit.shape} and {judged.dtype} {judged.shape}"
         )
-    attribute = infer_attribute(np.concatenate([fit, judged]), "c")
+    attribute = infer_attribute(np.concatenate([fit, judged]), name)
     return attribute, attribute.encode(fit).numpy(), attribute.encode(judged).numpy()
 
 
 def _part_names(attribute: Attribute, parts: int) -> list[str]:
     if isinstance(attribute, MultiCategorical):
         return [part.name for part in attribute.parts]
-    return ["c"] if parts == 1 else [f"c[{i}]" for i in range(parts)]
+    name = attribute.name
+    return [name] if parts == 1 else [f"{name}[{i}]" for i in range(parts)]
 
 
 def _draw(n: int, most: int, name: str, seed: int) -> np.ndarray:
@@ -307,7 +320,7 @@ def _discrete(
     figures = np.stack([a[picked, rows] for a in (nats, hit, balanced_hit)], 1)
     rng = numpy_generator(seed, f"bootstrap/{name}")
     value = np.stack([figures[k].mean(0) for k in by_value])
-    draws = np.stack([_resampled_means(figures[k], rng) for k in by_value], 1)
+    draws = np.stack([resampled_means(figures[k], rng, DRAWS) for k in by_value], 1)
     weights = {"nats": (0, share), "accuracy": (1, share)}
     weights |= {"balanced_accuracy": (2, np.full(len(share), 1 / len(share)))}
     worst = {
@@ -345,7 +358,7 @@ def _continuous(
     chosen = [int(error[:, half == side].mean(1).argmin()) for side in (0, 1)]
     picked = np.where(half == 0, chosen[1], chosen[0])
     moments = np.stack([error[picked, np.arange(n)], c, c**2], 1)
-    draws = _resampled_means(moments, numpy_generator(seed, f"bootstrap/{name}"))
+    draws = resampled_means(moments, numpy_generator(seed, f"bootstrap/{name}"), DRAWS)
 
     def r2(moments: np.ndarray) -> np.ndarray:
         return 1 - moments[..., 0] / (moments[..., 2] - moments[..., 1] ** 2)
@@ -365,10 +378,3 @@ def _continuous(
         chosen=(names[chosen[0]], names[chosen[1]]),
         worst={"r2": percentile_interval(float(r2(moments.mean(0))), r2(draws))},
     )
-
-
-def _resampled_means(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Means of the columns of `values` (n, k) over `DRAWS` resamples of its rows: (DRAWS, k)."""
-    n = len(values)
-    draws = (np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(DRAWS))
-    return np.stack([counts @ values / n for counts in draws])

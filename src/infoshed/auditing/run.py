@@ -1,0 +1,74 @@
+"""Auditing a trained run: its representations and predictions on a split that it was not fitted on.
+
+Probes and estimates are fitted and judged on one held-out split, each row judged by what has not
+seen it; the encoder has seen none of them. Training rows are left aside, since what an encoder
+memorised of them says nothing about others, and splits are not pooled, since c is tied to y in one
+and not in another. The training table says which rows are aligned.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from infoshed.attributes import Attribute, Categorical, Continuous, MultiCategorical
+from infoshed.auditing.perform import audit
+from infoshed.auditing.record import Audit
+from infoshed.checks import InfoshedError, check_choice
+from infoshed.evaluate import features_of
+from infoshed.run import Run
+from infoshed.types import DataSet
+
+PREFERRED = ("unbiased", "test")
+
+
+def audit_run(run: Run, data: DataSet, split: str | None = None, **settings: Any) -> Audit:
+    """Audit a run on a split of its data set.
+
+    Args:
+        split: "validation" or the name of a test split; unless given, "unbiased", "test", or the
+            data set's first test split.
+        settings: `least_group`, `most_rows`, `estimator`, `seed` of `infoshed.audit`.
+
+    Raises `InfoshedError` for an unknown split, and as `infoshed.audit` does.
+    """
+    splits = {**data.tests, "validation": data.validation}
+    split = split or next((name for name in PREFERRED if name in splits), next(iter(splits)))
+    check_choice("split", split, splits)
+    held_out, classes = splits[split], np.array(run.config.classes)
+    z = features_of(run.model, held_out)
+    scores = run.model.head(z).softmax(1).detach().double().numpy()
+    values = [named_values(run.attribute, part.c.numpy()) for part in (held_out, data.train)]
+    note = f"{len(held_out):,} rows of the split '{split}', which the run was not fitted on"
+    # `infoshed.audit` reads scores in sorted order of the classes that occur.
+    order, known = np.argsort(classes), len(held_out.y.unique()) == len(classes)
+    if not known:
+        note += "; a class has no rows in it, so calibration is left out"
+    found = audit(
+        z,
+        values[0],
+        classes[held_out.y.numpy()],
+        predictions=classes[scores.argmax(1)],
+        scores=scores[:, order] if known else None,
+        target_name="label",
+        positive=str(classes[1]) if len(classes) == 2 and known else None,
+        reference=(classes[data.train.y.numpy()], values[1]),
+        **settings,
+    )
+    return replace(found, notes=(note, *found.notes))
+
+
+def named_values(attribute: Attribute, codes: np.ndarray) -> dict[str, np.ndarray]:
+    """Codes of c (n, columns) as values by name, one entry for each part."""
+    if isinstance(attribute, Categorical):
+        return {attribute.name: np.array(attribute.levels)[codes[:, 0]]}
+    if isinstance(attribute, MultiCategorical):
+        return {
+            part.name: np.array(part.levels)[codes[:, i]] for i, part in enumerate(attribute.parts)
+        }
+    if isinstance(attribute, Continuous):
+        values = codes * np.array(attribute.scale) + np.array(attribute.mean)
+        k = values.shape[1]
+        names = [attribute.name] if k == 1 else [f"{attribute.name}[{i}]" for i in range(k)]
+        return dict(zip(names, values.T, strict=True))
+    raise InfoshedError(f"attribute '{attribute.name}' is of a kind that cannot be audited")

@@ -1,0 +1,135 @@
+"""`infoshed sweep` and `infoshed select`: many strengths, and one of them picked."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Group, Parameter
+
+from infoshed.checks import InfoshedError
+from infoshed.settings import METHOD, SharedFlags, Whole
+from infoshed.tables import text_table
+
+RUNS = Group("Runs")
+OUTPUT = Group("Output")
+
+
+def sweep(
+    dataset: str,
+    /,
+    *,
+    strengths: Annotated[str | None, Parameter(group=METHOD)] = None,
+    budgets: Annotated[str | None, Parameter(group=METHOD)] = None,
+    flags: SharedFlags | None = None,
+    quick: Annotated[bool, Parameter(negative="", group=RUNS)] = False,
+    seeds: Annotated[int | None, Whole, Parameter(group=RUNS)] = None,
+    jobs: Annotated[int | None, Whole, Parameter(group=RUNS)] = None,
+    ray: Annotated[str | None, Parameter(group=RUNS)] = None,
+    out: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
+) -> None:
+    """Train a method at many strengths, and show what each costs and sheds.
+
+    Examples: `infoshed sweep digits --quick --jobs 2`; `infoshed sweep adult --method dann
+    --strengths 0.1,0.3,1,3 --seeds 5`; `infoshed sweep digits --budgets 5%,10%,label`.
+
+    Finished runs are not made again, and a run that was cut off goes on from its last epoch: give
+    the same command again at any time. `infoshed select` picks one setting.
+
+    Parameters
+    ----------
+    dataset
+        A data set by name; see `infoshed list`.
+    strengths
+        To try, with commas between; unless given, 0 to 10 times the method's default.
+    budgets
+        To try instead, for mi: nats, a share of H(C), or "label", with commas between.
+    quick
+        Few strengths, seeds, epochs and rows, in minutes.
+    seeds
+        Seeds of each strength (3).
+    jobs
+        Runs at a time, each a process with one thread (1); with --ray a limit.
+    ray
+        Give the runs to Ray: "local", "auto" for the cluster of this machine, or an address. Needs
+        the extra `ray`; the data lie at the same path on all machines.
+    out
+        Folder for the rows, the run folders, the table and the figure (runs/sweep-DATASET).
+    """
+    # Imported here: scikit-learn would slow down every other command.
+    from infoshed.experiments.choice import choose, read_sweep
+    from infoshed.experiments.sweep import sweep as run_sweep
+    from infoshed.experiments.sweep import sweep_folder
+    from infoshed.experiments.trade_off import write_sweep
+
+    folder = out or sweep_folder(dataset, quick)
+    settings = {k: v for k, v in asdict(flags or SharedFlags()).items() if v is not None}
+    run_sweep(
+        dataset, settings.pop("method", "mi"), strengths=listed(strengths, float),
+        budgets=listed(budgets, str), seeds=seeds, quick=quick, out=folder, jobs=jobs, ray=ray,
+        **settings,
+    )  # fmt: skip
+    choices = choose(*read_sweep(folder))
+    print(text_of(choices, None))
+    for path in write_sweep(choices, folder):
+        print(f"written: {path}")
+
+
+def select(
+    out: Path,
+    /,
+    *,
+    oracle: Annotated[str | None, Parameter(group=OUTPUT)] = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative="", group=OUTPUT)] = False,
+) -> None:
+    """Pick one setting of a sweep by the rule that looks at biased data only.
+
+    Prints the rule, every setting in its order, the chosen one and the folders of its runs.
+
+    Parameters
+    ----------
+    out
+        The folder of a sweep, or a file of rows.
+    oracle
+        Show also what is best on this test split, such as unbiased. In practice nobody knows it.
+    as_json
+        Print one JSON document instead of text.
+    """
+    from infoshed.experiments.choice import choose, read_sweep, to_dict
+
+    choices = choose(*read_sweep(out))
+    if all(choice.chosen is None for choice in choices):
+        raise InfoshedError(
+            f"nothing to choose from in {out}: no setting has figures for the rule from every run"
+        )
+    print(
+        json.dumps(to_dict(choices, oracle), indent=2, allow_nan=False)
+        if as_json
+        else text_of(choices, oracle)
+    )
+
+
+def text_of(choices, split: str | None) -> str:
+    """The choices for the terminal: tables, verdicts, the rule."""
+    from infoshed.experiments.choice import HEAD, oracle, oracle_line, table_rows, verdict
+    from infoshed.experiments.selection import RULE
+
+    parts = []
+    for choice in choices:
+        lines = [choice.title, "", text_table(HEAD, table_rows(choice)), "", *verdict(choice)]
+        found = None if split is None else oracle(choice, split)
+        parts.append("\n".join(lines + ([oracle_line(found)] if found else [])))
+    return "\n\n".join([*parts, f"rule: {RULE}"]) + "\n"
+
+
+def listed(text: str | None, kind: type) -> list | None:
+    """The values between commas. Raises `InfoshedError` for a text that is no number where one
+    is wanted."""
+    if text is None:
+        return None
+    try:
+        return [kind(part.strip()) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise InfoshedError(
+            f"`--strengths` must be numbers with commas between (0.1,0.3,1); got {text!r}"
+        ) from None

@@ -1,0 +1,477 @@
+"""`infoshed.audit`: known truths, fairlearn's figures, groups left out, and JSON there and back."""
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import norm
+from sklearn.metrics import mean_absolute_error
+
+import infoshed
+from infoshed import Audit, DataSet, InfoshedError, audit
+from infoshed.auditing.inputs import attributes, grouped, intersection
+from infoshed.auditing.run import audit_run
+from infoshed.auditing.text import audit_text, verdict
+from infoshed.truth import build_case
+
+N = 600
+
+
+def people(n: int = N, seed: int = 0) -> dict[str, np.ndarray]:
+    """z shows the label, sex and some of age; sex follows the label; guesses lean on sex."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 2, n)
+    sex = np.where(rng.random(n) < 0.8, y, 1 - y)
+    age = 40 + 10 * rng.normal(size=n)
+    z = rng.normal(size=(n, 4))
+    z[:, 0] += 2 * y
+    z[:, 1] += 1.5 * sex
+    z[:, 2] += (age - 40) / 8
+    guess = (z[:, 0] + 1.5 * sex > 1.75).astype(int)
+    return {
+        "z": z,
+        "y": np.array(["no", "yes"])[y],
+        "sex": np.array(["f", "m"])[sex],
+        "race": rng.choice(["a", "b", "c"], n, p=[0.6, 0.38, 0.02]),
+        "age": age,
+        "guess": np.array(["no", "yes"])[guess],
+        "score": 1 / (1 + np.exp(-2 * (z[:, 0] - 1))),
+    }
+
+
+@pytest.fixture(scope="module")
+def table() -> dict[str, np.ndarray]:
+    return people()
+
+
+@pytest.fixture(scope="module")
+def found(table: dict[str, np.ndarray]) -> Audit:
+    """An audit of two discrete attributes and a quantity, with predictions and scores."""
+    c = {name: table[name] for name in ("sex", "race", "age")}
+    return audit(
+        table["z"],
+        c,
+        table["y"],
+        predictions=table["guess"],
+        scores=table["score"],
+        target_name="label",
+        estimator="quick",
+    )
+
+
+def test_the_interval_holds_the_truth_and_the_leak_is_found():
+    case = build_case("gaussian_classes", classes=2, dim=8, share=0.3)
+    sample = case.draw(2000, seed=1)
+    (part,) = audit(sample.z, sample.c, names=["group"], estimator="quick").parts
+    assert part.name == "group"
+    assert part.leaks
+    assert part.information.low <= case.nats <= part.information.high
+    assert part.upper_share is not None
+    assert part.upper_share >= part.information.high / math.log(2) - 1e-3
+    assert (part.given_y, part.label_nats, part.outcomes) == (None, None, None)
+    assert verdict(part).startswith("z leaks group: it tells 0.")
+
+
+def test_a_clean_representation_is_not_accused():
+    accused = []
+    for seed in range(6):
+        sample = build_case("gaussian_classes", classes=3, dim=4, share=0.0).draw(400, seed)
+        (part,) = audit(sample.z, sample.c, estimator="quick", seed=seed).parts
+        accused.append(part.leaks)
+        if not part.leaks:
+            assert verdict(part).startswith("no leak of c was found: z tells at most 0.0")
+        assert part.upper_share is not None
+        assert part.upper_share < 0.1
+    assert sum(accused) <= 1  # 5% each: two or more of six in 3% of cases
+
+
+def test_what_linear_erasure_leaves_in_the_variance_is_found():
+    concept_erasure = pytest.importorskip("concept_erasure")
+    rng = np.random.default_rng(0)
+    c = rng.integers(0, 2, 1600)
+    z = torch.from_numpy(rng.normal(size=(1600, 3)) * np.where(c, 2.0, 1.0)[:, None] + c[:, None])
+    z = concept_erasure.LeaceEraser.fit(z, torch.from_numpy(c)[:, None].double())(z)
+    (part,) = audit(z, c, estimator="quick").parts
+    scores = {probe.probe: probe for probe in part.probes.probes}
+    assert scores["linear"].auc == pytest.approx(0.5, abs=0.06)
+    assert scores["linear"].balanced_accuracy == pytest.approx(0.5, abs=0.06)
+    assert part.leaks
+    assert "linear" not in part.probes.chosen
+    assert (part.worst_probe.low or 0) > 0.05
+    assert part.information.low > 0.05
+
+
+def test_information_beyond_the_label_is_told_apart():
+    case = build_case("conditional_null", labels=2, classes=2, dim=4, tie=0.8)
+    sample = case.draw(2000, seed=0)
+    (part,) = audit(sample.z, sample.c, sample.y, estimator="quick").parts
+    assert part.leaks  # z tells y, and y tells c
+    assert part.information.nats > 0.1
+    assert part.given_y is not None
+    assert part.given_y.null_p > 0.025
+    assert part.given_y.low <= 0.0 + 1e-9
+    # What y tells about c: a symmetric channel that is right in 90% of rows.
+    channel = math.log(2) + 0.9 * math.log(0.9) + 0.1 * math.log(0.1)
+    assert part.label_nats == pytest.approx(channel, abs=0.04)
+
+
+def test_figures_equal_those_of_fairlearn(table: dict[str, np.ndarray], found: Audit):
+    fairlearn = pytest.importorskip("fairlearn.metrics")
+    y, guess = (table[name] == "yes" for name in ("y", "guess"))
+    for part, groups in zip(found.attributes[:2], (table["sex"], table["race"]), strict=True):
+        assert part.outcomes is not None
+        kept = np.isin(groups, list(part.outcomes.groups))
+        arguments = {"y_true": y[kept], "y_pred": guess[kept], "sensitive_features": groups[kept]}
+        for name in (
+            "demographic_parity_difference",
+            "equal_opportunity_difference",
+            "equalized_odds_difference",
+        ):
+            interval = part.outcomes.figures[name]
+            assert interval.value == getattr(fairlearn, name)(**arguments)
+            assert interval.low is not None
+            assert interval.high is not None
+            assert interval.low <= interval.value <= interval.high
+        frame = fairlearn.MetricFrame(metrics=fairlearn.selection_rate, **arguments).by_group
+        for name, rate in frame.items():
+            assert part.outcomes.groups[name].figures["selection_rate"].value == rate
+
+
+def test_small_groups_are_listed_and_left_out(table: dict[str, np.ndarray], found: Audit):
+    race = found.attributes[1]
+    rows = int((table["race"] == "c").sum())
+    assert rows < 30
+    assert race.left_out == {"c": rows}
+    assert race.rows == N  # all rows count for information
+    assert race.outcomes is not None
+    assert list(race.outcomes.groups) == ["a", "b"]
+    both = found.intersection
+    assert both is not None
+    assert both.name == "sex x race x age"
+    assert both.rows + sum(both.left_out.values()) == N
+    assert set(both.left_out.values()) <= set(range(1, 30))
+    assert min(both.groups.values()) >= 30
+    assert both.outcomes is not None
+    assert both.groups == {name: g.rows for name, g in both.outcomes.groups.items()}
+    inside = (
+        (table["sex"] == "f") & (table["race"] == "a") & (table["age"] < np.median(table["age"]))
+    )
+    low = sum(n for name, n in both.groups.items() if name.startswith(("f, a, Q1", "f, a, Q2")))
+    assert low == inside.sum()
+
+
+def test_an_intersection_that_is_too_thin_is_said_to_be(table: dict[str, np.ndarray]):
+    c = {name: table[name][:80] for name in ("sex", "race")}
+    thin = audit(table["z"][:80], c, estimator="quick", least_group=60)
+    assert thin.intersection is None
+    assert thin.notes == (
+        "fewer than two groups of sex x race have 60 rows each; the intersection was left out",
+    )
+
+
+def test_groups_of_a_quantity_are_its_quarters(table: dict[str, np.ndarray], found: Audit):
+    age = found.attributes[2]
+    assert not age.discrete
+    assert list(age.groups.values()) == [150] * 4
+    first, *_, last = age.groups
+    assert first.startswith("Q1: ")
+    assert last.endswith(f"{table['age'].max():.4g}")
+    assert age.leaks
+    assert age.upper_share is None
+    # One column of z is age / 8 plus noise of one: what its correlation tells.
+    slope = 10 / 8
+    assert age.information.high > 0.5 * math.log(1 + slope**2) > age.information.low
+    assert age.worst_probe.value == pytest.approx(slope**2 / (1 + slope**2), abs=0.1)
+
+
+def test_aligned_rows_are_those_that_follow_the_reference(table: dict[str, np.ndarray]):
+    y, sex, guess = (table[name] for name in ("y", "sex", "guess"))
+    agree = (y == "yes") == (sex == "m")
+    right = guess == y
+    settings: dict[str, Any] = {"predictions": guess, "estimator": "quick"}
+    (part,) = audit(table["z"], sex, y, **settings).parts
+    assert part.outcomes is not None
+    figures = part.outcomes.figures
+    assert figures["accuracy_aligned"].value == right[agree].mean()
+    assert figures["accuracy_conflicting"].value == right[~agree].mean()
+    # Reference rows in which the tie is the other way round.
+    other = np.where(sex == "m", "f", "m")
+    (part,) = audit(table["z"], sex, y, reference=(y, other), **settings).parts
+    assert part.outcomes is not None
+    assert part.outcomes.figures["accuracy_aligned"].value == right[~agree].mean()
+    # And in which there is none.
+    loose = np.tile(["f", "m"], N // 2)
+    order = np.argsort(y, kind="stable")
+    (part,) = audit(table["z"], sex, y, reference=(y[order], loose), **settings).parts
+    assert part.outcomes is not None
+    assert "accuracy_aligned" not in part.outcomes.figures
+    assert "not tied" in part.outcomes.reasons["accuracy_aligned"]
+
+
+def test_calibration_by_group_is_that_of_the_scores():
+    rng = np.random.default_rng(0)
+    group, score = rng.integers(0, 2, 4000), rng.random(4000)
+    truth = np.where(group == 1, score, score**2)  # group 0 is scored too high
+    y = (rng.random(4000) < truth).astype(int)
+    (part,) = audit(
+        rng.normal(size=(4000, 2)), group, y, scores=score, estimator="quick", most_rows=500
+    ).parts
+    assert part.outcomes is not None
+    low, high = (part.outcomes.groups[name].figures for name in "01")
+    for figures, bias in ((low, 0.5 - 1 / 3), (high, 0.0)):
+        interval = figures["calibration_bias"]
+        assert interval.low is not None
+        assert interval.high is not None
+        assert interval.low - 0.005 <= bias <= interval.high + 0.005
+        assert interval.value == pytest.approx(bias, abs=0.03)
+    assert low["calibration_error"].value == pytest.approx(1 / 6, abs=0.03)
+    assert high["calibration_error"].value < 0.06
+    assert part.notes == ("information is estimated on a random 500 of 4,000 rows",)
+
+
+def test_the_positive_class_decides_opportunity(table: dict[str, np.ndarray]):
+    fairlearn = pytest.importorskip("fairlearn.metrics")
+    y, sex, guess = (table[name] for name in ("y", "sex", "guess"))
+    settings: dict[str, Any] = {"estimator": "quick", "scores": 1 - table["score"]}
+    (part,) = audit(table["z"], sex, y, predictions=guess, positive="no", **settings).parts
+    assert part.outcomes is not None
+    wanted = fairlearn.equal_opportunity_difference(
+        y == "no", guess == "no", sensitive_features=sex
+    )
+    assert part.outcomes.figures["equal_opportunity_difference"].value == wanted
+    bias = part.outcomes.groups["f"].figures["calibration_bias"].value
+    rows = sex == "f"
+    assert bias == pytest.approx((1 - table["score"][rows]).mean() - (y[rows] == "no").mean())
+
+
+def test_scores_stand_in_for_predictions():
+    rng = np.random.default_rng(0)
+    scores = rng.dirichlet([1, 1, 1], 300)
+    y = np.array(["x", "y", "z"])[rng.integers(0, 3, 300)]
+    c = rng.integers(0, 2, 300)
+    (part,) = audit(rng.normal(size=300), c, y, scores=scores, estimator="quick").parts
+    assert part.outcomes is not None
+    hit = np.array(["x", "y", "z"])[scores.argmax(1)] == y
+    assert part.outcomes.figures["accuracy"].value == pytest.approx(hit.mean())
+    bias = part.outcomes.groups["1"].figures["calibration_bias"].value
+    assert bias == pytest.approx((scores.max(1) - hit)[c == 1].mean())
+    assert "there are 3" in part.outcomes.reasons["demographic_parity_difference"]
+
+
+def test_predicted_quantities(table: dict[str, np.ndarray]):
+    fairlearn = pytest.importorskip("fairlearn.metrics")
+    rng = np.random.default_rng(0)
+    age, sex = table["age"], table["sex"]
+    guess = age + rng.normal(size=N) * np.where(sex == "f", 4, 1) + 2 * (sex == "m")
+    found = audit(table["z"], {"sex": sex}, age, predictions=guess, estimator="quick")
+    (part,) = found.parts
+    assert part.outcomes is not None
+    assert part.given_y is not None
+    assert "quantity" in found.notes[0]
+    frame = fairlearn.MetricFrame(
+        metrics=mean_absolute_error, y_true=age, y_pred=guess, sensitive_features=sex
+    )
+    figures = part.outcomes.figures
+    assert figures["mean_absolute_error"].value == pytest.approx(frame.overall)
+    assert figures["worst_group_mean_absolute_error"].value == pytest.approx(frame.group_max())
+    assert figures["mean_absolute_error_difference"].value == pytest.approx(frame.difference())
+    for name, value in frame.by_group.items():
+        assert part.outcomes.groups[name].figures["mean_absolute_error"].value == (
+            pytest.approx(value)
+        )
+    shift = part.outcomes.groups["m"].figures["mean_error"]
+    assert shift.value == pytest.approx((age - guess)[sex == "m"].mean())
+    assert shift.low is not None
+    assert shift.high is not None
+    assert shift.low < -2 < shift.high
+    # Errors of two variances and means: they tell sex.
+    assert part.outcomes.residual is not None
+    assert part.outcomes.residual.low > 0.1
+
+
+def test_errors_that_lean_on_the_attribute_are_seen(found: Audit, table: dict[str, np.ndarray]):
+    sex, race, _ = found.attributes
+    for part, leans in ((sex, True), (race, False)):
+        assert part.outcomes is not None
+        assert part.outcomes.residual is not None
+        assert part.outcomes.residual.conditional
+        assert (part.outcomes.residual.null_p < 0.01) == leans
+    same = np.full(N, "yes")
+    (part,) = audit(table["z"], table["sex"], table["y"], predictions=same, estimator="quick").parts
+    assert part.outcomes is not None
+    assert part.outcomes.residual is None
+    assert part.outcomes.reasons["residual"] == "the prediction has one value only"
+
+
+def test_json_there_and_back(found: Audit):
+    state = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert Audit.from_dict(state) == found
+    with pytest.raises(InfoshedError, match="not the record of Audit"):
+        Audit.from_dict({"rows": 3})
+    with pytest.raises(InfoshedError, match="`rows` must be"):
+        Audit.from_dict(state | {"rows": "many"})
+
+
+def test_the_text_gives_verdicts_first_and_hides_nothing(found: Audit):
+    text = audit_text(found)
+    lines = text.splitlines()
+    assert lines[:4] == [verdict(part) for part in found.parts]
+    assert lines[0].startswith("z leaks sex: it tells 0.")
+    assert "of H(sex); " in lines[0]
+    assert "beyond y" in lines[0]
+    assert lines[1].startswith("no leak of race was found")
+    rare = found.attributes[1].left_out["c"]
+    assert f"left out of what is said about groups, too few rows: c ({rare})" in lines
+    for part in found.parts:
+        assert f"== {part.name} ==" in lines
+        for warning in part.information.warnings:
+            assert f"warning: {warning}" in lines
+    for probe in found.attributes[0].probes.probes:
+        assert f"\n{probe.probe} " in text
+
+
+def test_the_seed_decides_and_global_generators_are_left_alone(table: dict[str, np.ndarray]):
+    state = np.random.get_state()  # noqa: NPY002
+    torch_state = torch.random.get_rng_state()
+    z, sex = table["z"][:200], table["sex"][:200]
+    one, two = (audit(z, sex, estimator="quick", seed=3) for _ in range(2))
+    np.testing.assert_equal(np.random.get_state(), state)  # noqa: NPY002
+    assert torch.equal(torch.random.get_rng_state(), torch_state)
+    assert one == two
+    assert one != audit(z, sex, estimator="quick", seed=4)
+
+
+def test_tensors_frames_and_matrices_are_read(table: dict[str, np.ndarray]):
+    pandas = pytest.importorskip("pandas")
+    codes = np.stack([table["sex"] == "m", table["race"] == "a"], 1).astype(int)
+    frame = pandas.DataFrame(codes, columns=["a", "b"])
+    for c, names in ((torch.from_numpy(codes), ("a", "b")), (frame, None), (codes.tolist(), "ab")):
+        parts = attributes(c, names)
+        assert list(parts) == ["a", "b"]
+        for part, column in zip(parts.values(), codes.T, strict=True):
+            np.testing.assert_array_equal(part.values, column)
+            assert part.discrete
+    assert list(attributes(codes)) == ["c[0]", "c[1]"]
+    assert not attributes(torch.from_numpy(table["age"]))["c"].discrete
+    z, c = table["z"][:100], codes[:100, 0]
+    one = audit(torch.from_numpy(z).float(), torch.from_numpy(c), estimator="quick")
+    assert one == audit(z.astype(np.float32), pandas.Series(c), estimator="quick")
+
+
+def test_copies_of_a_row_stay_in_one_half():
+    rng = np.random.default_rng(0)
+    z = np.repeat(rng.normal(size=(150, 3)), 2, 0)
+    c = np.repeat(rng.integers(0, 2, 150), 2)
+    (part,) = audit(z, c, estimator="quick").parts
+    neighbors = next(p for p in part.probes.probes if p.probe == "neighbors")
+    assert (neighbors.accuracy or 1) < 0.65
+    assert not part.leaks
+
+
+def test_a_run_is_audited_on_a_split_that_it_was_not_fitted_on(table_data: DataSet):
+    run = infoshed.fit(table_data, "plain", seed=0, epochs=2)
+    found = audit_run(run, table_data, estimator="quick")
+    held_out = table_data.tests["unbiased"]
+    assert found.notes[0].startswith(f"{len(held_out)} rows of the split 'unbiased'")
+    (part,) = found.parts
+    assert part.outcomes is not None
+    guess = run.predict(held_out.x)
+    assert part.outcomes.figures["accuracy"].value == pytest.approx(
+        float((guess == held_out.y).double().mean())
+    )
+    # Aligned by the training table, in which c follows y.
+    agree = held_out.c[:, 0] == held_out.y
+    right = (guess == held_out.y).double()
+    assert part.outcomes.figures["accuracy_aligned"].value == pytest.approx(
+        float(right[agree].mean())
+    )
+    share = run.predict_proba(held_out.x)[:, 1]
+    rows = held_out.c[:, 0] == 1
+    bias = float(share[rows].mean() - held_out.y[rows].double().mean())
+    group = part.outcomes.groups["1"].figures["calibration_bias"]
+    assert group.value == pytest.approx(bias, abs=1e-5)
+    other = audit_run(run, table_data, "validation", estimator="quick")
+    assert "'validation'" in other.notes[0]
+    with pytest.raises(InfoshedError, match="`split` must be one of biased, unbiased, validation"):
+        audit_run(run, table_data, "train")
+
+
+@pytest.fixture(scope="module")
+def table_data(make_data: Any) -> DataSet:
+    return make_data()
+
+
+def test_groups_by_hand():
+    age = grouped("age", np.array([1.0, 2, 3, 4, 5, 6, 7, 8]))
+    assert age.groups == ("Q1: 1 to 2", "Q2: 3 to 4", "Q3: 5 to 6", "Q4: 7 to 8")
+    assert age.code.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    tied = grouped("x", np.array([0.0] * 7 + [1.5]))
+    assert tied.groups == ("Q1: 0 to 0", "Q2: 1.5 to 1.5")
+    both = intersection([grouped("s", np.array(list("ffmmffmm"))), age])
+    assert both.groups[0] == "f, Q1: 1 to 2"
+    assert both.counts.tolist() == [2, 2, 2, 2]
+
+
+def test_the_interval_of_a_share_is_that_of_its_rows(found: Audit, table: dict[str, np.ndarray]):
+    part = found.attributes[0]
+    assert part.outcomes is not None
+    group = part.outcomes.groups["f"]
+    rate = group.figures["accuracy"]
+    error = norm.ppf(0.975) * math.sqrt(rate.value * (1 - rate.value) / group.rows)
+    assert rate.low == pytest.approx(rate.value - error, abs=0.01)
+    assert rate.high == pytest.approx(rate.value + error, abs=0.01)
+
+
+BAD: list[tuple[dict[str, Any], str]] = [
+    ({"z": np.zeros((60, 2, 2))}, r"`z` must have shape \(n, d\), got \(60, 2, 2\)"),
+    ({"z": np.full((60, 2), np.nan)}, "`z` has NaN or infinity in 60 rows"),
+    ({"z": np.zeros((59, 2))}, "same number of rows; z has 59, c has 60"),
+    ({"c": np.zeros(60, int)}, "attribute 'c' has one value only"),
+    ({"c": np.full(60, np.nan)}, "attribute 'c' has 60 missing or non-finite values"),
+    ({"c": {"sex": [None, *"mf" * 29, "m"]}}, "attribute 'sex' has 1 missing"),
+    ({"c": {"sex": np.zeros((60, 2), int)}}, r"attribute 'sex' must have shape \(n,\)"),
+    ({"c": {}}, "`c` has no column"),
+    ({"c": np.zeros((60, 2, 2))}, r"`c` must have shape \(n,\) or \(n, k\)"),
+    ({"names": ["a", "b"]}, "`names` must be 1 different names"),
+    ({"c": {"a": np.arange(60) % 2}, "names": ["a"]}, "`names` are for an array"),
+    ({"y": np.arange(59) % 2}, "same number of rows; z has 60, y has 59"),
+    ({"y": np.ones(60, int)}, "`y` has one value only"),
+    ({"y": np.full(60, np.nan)}, "`y` has 60 missing"),
+    ({"y": None, "predictions": np.zeros(60)}, "predictions, scores, positive and reference need"),
+    ({"predictions": np.zeros(59, int)}, "same number of rows; y has 60, predictions has 59"),
+    ({"predictions": np.linspace(0.1, 0.9, 60)}, "`predictions` must be classes, as y is"),
+    ({"predictions": ["no"] * 60}, "no prediction is a class of y: predictions hold no, y holds 0"),
+    ({"scores": np.full(60, 1.5)}, r"`scores` must be probabilities in \[0, 1\], found 1.5"),
+    ({"scores": np.full(60, np.nan)}, "`scores` must be finite numbers"),
+    ({"scores": np.full((60, 3), 1 / 3)}, r"`scores` must have shape \(n,\) or \(n, 2\)"),
+    ({"scores": np.full((60, 2), 0.3)}, "rows of `scores` must sum to 1"),
+    ({"positive": "maybe"}, "`positive` must be one of two classes of y; got 'maybe'"),
+    ({"y": np.linspace(0, 1, 60), "scores": np.zeros(60)}, "`scores` and `positive` are for"),
+    ({"y": np.linspace(0, 1, 60), "predictions": ["a"] * 60}, "`predictions` must be finite num"),
+    ({"reference": 3, "predictions": np.arange(60) % 2}, r"`reference` must be \(y, c\)"),
+    ({"reference": ([0, 1], {"d": [0, 1]})}, "`reference` must have the attributes c; got d"),
+    ({"reference": ([0, 1, 1], [0, 1])}, "same number of rows; y of the reference has 3"),
+    ({"reference": ([0.1, 0.2], [0, 1])}, "`reference` is for classes"),
+    ({"estimator": "mine"}, "`estimator` must be one of auto, quick"),
+    ({"least_group": 0}, "`least_group` must be an integer at least 1"),
+    ({"most_rows": 3}, "`most_rows` must be an integer at least 40"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), BAD)
+def test_bad_input_is_refused(changes: dict[str, Any], message: str):
+    good: dict[str, Any] = {
+        "z": np.random.default_rng(0).normal(size=(60, 2)),
+        "c": np.arange(60) % 2,
+        "y": np.arange(60) // 2 % 2,
+    }
+    with pytest.raises(InfoshedError, match=message):
+        audit(**(good | changes))
+
+
+def test_too_few_rows_are_refused():
+    with pytest.raises(InfoshedError, match="an audit needs at least 40 rows, got 30"):
+        audit(np.zeros((30, 2)), np.arange(30) % 2)
