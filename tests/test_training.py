@@ -43,7 +43,7 @@ def test_strength_matters(table: DataSet):
 
 
 def test_rows_of_metrics_are_written_after_every_epoch(table: DataSet, tmp_path: Path):
-    run = fit(table, "mi", epochs=3, out=tmp_path)
+    run = fit(table, "mi", epochs=3, strength=1.0, out=tmp_path)
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert rows == run.metrics
     assert [row["epoch"] for row in rows] == [1, 2, 3]
