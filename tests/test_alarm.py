@@ -190,6 +190,16 @@ def test_a_stopped_run_that_is_resumed_is_the_same_run(
     same_run(first, again)
 
 
+@pytest.mark.filterwarnings("ignore::infoshed.alarm.CollapseWarning")
+def test_a_resumed_run_under_a_budget_goes_on_bit_for_bit(
+    table: DataSet, tmp_path: Any, same_run: Callable[..., None]
+):
+    settings: dict[str, Any] = {"budget": 0.02, "on_alarm": "back-off"}
+    whole = fit(table, "mi", epochs=3, **settings)
+    fit(table, "mi", epochs=2, out=tmp_path / "run", **settings)
+    same_run(whole, fit(table, "mi", epochs=3, out=tmp_path / "run", resume=True, **settings))
+
+
 def test_options_of_the_alarm_are_checked(table: DataSet):
     with pytest.raises(InfoshedError, match="`on_alarm` must be one of back-off, stop, warn"):
         fit(table, "mi", budget=0.1, on_alarm="panic")

@@ -1,7 +1,7 @@
 """The record of an estimate in training: what it is, and whether it can be believed.
 
     estimate   running average over critic batches, each read before it was fitted to, in [0, H]
-    held out   the same over batches of rows that the critic is never fitted on
+    held out   the same over batches of rows that the critic is never fitted on; a budget holds this
     gap        running average - held out: what the critic knows of its rows by heart
 
 H is H(C), or H(C|Y) for I(Z;C|Y). A gap of the order of the estimate says that the critic learns

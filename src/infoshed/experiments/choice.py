@@ -80,7 +80,8 @@ def _choose(rows: Sequence[Row], runs: Path) -> Choice:
     compared = [row for group in common_rows(by_options(rows)) for row in group]
     entries = summarize([_with_selection(row) for row in compared], None)
     ranked = sorted(entries, key=lambda e: (not e.chosen, bool(e.failed), _j(e)))
-    chosen = next((e for e in ranked if e.chosen and "j" in e.figures), None)
+    good = (e for e in ranked if e.chosen and "j" in e.figures and not e.failed)
+    chosen = next(good, None)
     folders = {
         row["seed"]: runs / row["key"]
         for row in rows

@@ -67,6 +67,11 @@ def curve_charts(content: ReportContent) -> list[Chart]:
             references = {
                 f"{name} = {value:.2f}": value for name, value in known.items() if value is not None
             }
+        if key == "mi_held_out":  # what a budget is held on
+            held = [run.metric("budget")[1] for runs in methods.values() for run in runs]
+            references = {
+                f"budget = {b:.3g}": b for b in sorted({float(v[-1]) for v in held if len(v)})
+            }
         means = {name: figures.mean_line(found) for name, found in lines.items()}
         show = (lambda value: f"{value:.1%}") if unit == "share" else number
         ends = "; ".join(f"{name} ends at {show(mean[-1])}" for name, (_, mean) in means.items())
