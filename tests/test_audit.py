@@ -172,6 +172,15 @@ def test_an_intersection_that_is_too_thin_is_said_to_be(table: dict[str, np.ndar
     )
 
 
+def test_an_intersection_of_too_many_groups_is_said_to_be():
+    rng = np.random.default_rng(0)
+    c = rng.integers(0, 9, (400, 2))
+    many = audit(rng.normal(size=(400, 2)), c, estimator="quick", least_group=1)
+    assert many.intersection is None
+    assert "c[0] x c[1] has 8" in many.notes[0]
+    assert "at most 64 are audited; the intersection was left out" in many.notes[0]
+
+
 def test_groups_of_a_quantity_are_its_quarters(table: dict[str, np.ndarray], found: Audit):
     age = found.attributes[2]
     assert not age.discrete

@@ -8,7 +8,7 @@
 
 The probe is the discriminant of the critics in closed form (`estimators.discriminant`), linear in
 z, cross-fitted on held-out rows: each row is scored by one that was fitted without it. It is a
-quick look, not an audit: silence proves nothing (see `infoshed.probe_leakage`).
+quick look, not an audit: silence proves nothing (see `infoshed.auditing`).
 """
 
 from typing import NamedTuple
@@ -109,7 +109,7 @@ class CollapseAlarm:
             if self.beaten >= IN_A_ROW:
                 found.append(
                     f"the critic is blind (it reads {floor:.3g} nats on held-out rows, a fresh "
-                    f"linear probe {fresh.nats:.3g}; more `critic_steps` help)"
+                    f"linear probe {fresh.nats:.3g})"
                 )
         return found
 

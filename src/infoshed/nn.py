@@ -73,8 +73,9 @@ def resnet(shape: Sequence[int], dim: int) -> nn.Module:
 
 
 def mlp_encoder(shape: Sequence[int], dim: int) -> nn.Module:
-    """Two hidden layers of 128 for tables and features; images are flattened."""
-    return nn.Sequential(nn.Flatten(), mlp((math.prod(shape), 128, 128, dim)), nn.ReLU())
+    """Two hidden layers of 128 for tables and features; images are flattened. z is linear in the
+    last of them: of few columns behind a ReLU, all may be dead from the start."""
+    return nn.Sequential(nn.Flatten(), mlp((math.prod(shape), 128, 128, dim)))
 
 
 ENCODERS: dict[str, Callable[[Sequence[int], int], nn.Module]] = {

@@ -42,6 +42,7 @@ from infoshed.seeds import numpy_generator
 LEAST_GROUP = 30
 FEWEST_ROWS = 40  # halves of 20, the least that probes take
 MOST_ROWS = 10_000
+MOST_CELLS = 64  # groups of an intersection: boosting fits trees for each
 
 
 def audit(
@@ -161,6 +162,12 @@ class _Job:
         joint = intersection(parts)
         large, left_out = self._large(joint)
         rows = np.flatnonzero(large[joint.code])
+        if large.sum() > MOST_CELLS:
+            return None, [
+                f"{joint.name} has {large.sum()} groups of {self.least_group} rows or more, and at "
+                f"most {MOST_CELLS} are audited; the intersection was left out: give fewer "
+                "attributes at a time, or a larger least_group"
+            ]
         if large.sum() < 2 or len(rows) < FEWEST_ROWS:
             return None, [
                 f"fewer than two groups of {joint.name} have {self.least_group} rows each; the "

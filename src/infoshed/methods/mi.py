@@ -76,7 +76,9 @@ class MIOptions:
         if self.strength is not None and self.budget is not None:
             raise InfoshedError("give `strength` or `budget`, not both")
         if self.budget is None:
-            object.__setattr__(self, "strength", STRENGTH if self.strength is None else self.strength)
+            object.__setattr__(
+                self, "strength", STRENGTH if self.strength is None else self.strength
+            )
             check_number("strength", self.strength, 0)
         if self.budget == "label" and self.conditional:
             raise InfoshedError(
