@@ -299,7 +299,21 @@ def test_help_of_train_shows_the_defaults(run: Cli):
     assert f"Learning rate of the critic ({defaults['critic_lr']})." in shown
 
 
-HELPS = [["--help"], ["train", "--help"], ["demo", "--help"], ["mi", "--help"]]
+HELPS = [
+    [name, "--help"]
+    for name in (
+        "demo",
+        "train",
+        "mi",
+        "audit",
+        "audit-data",
+        "reproduce",
+        "sweep",
+        "select",
+        "show",
+    )
+]
+HELPS.append(["--help"])
 
 
 @pytest.mark.parametrize("arguments", HELPS)

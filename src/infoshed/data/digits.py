@@ -65,7 +65,7 @@ def _make(sigma2: float, seed: int) -> dict[str, np.ndarray]:
 
     images, labels = load_digits(return_X_y=True)
     lit = images.reshape(-1, 8, 8) / 16 * 255 > 128
-    y = labels.astype(np.int64)
+    y = np.asarray(labels, np.int64)
     rows, test = train_test_split(
         np.arange(len(y)), test_size=TEST, stratify=y, random_state=stream(seed, "test") % 2**32
     )
