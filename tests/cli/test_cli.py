@@ -299,21 +299,8 @@ def test_help_of_train_shows_the_defaults(run: Cli):
     assert f"Learning rate of the critic ({defaults['critic_lr']})." in shown
 
 
-HELPS = [
-    [name, "--help"]
-    for name in (
-        "demo",
-        "train",
-        "mi",
-        "audit",
-        "audit-data",
-        "reproduce",
-        "sweep",
-        "select",
-        "show",
-    )
-]
-HELPS.append(["--help"])
+COMMANDS = ("demo", "train", "mi", "audit", "audit-data", "reproduce", "sweep", "select", "show")
+HELPS = [["--help"], *([name, "--help"] for name in COMMANDS)]
 
 
 @pytest.mark.parametrize("arguments", HELPS)
