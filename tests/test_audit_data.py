@@ -37,6 +37,14 @@ def test_the_interval_holds_the_information_of_a_channel():
     assert np.mean(covered) >= 0.88
 
 
+def test_no_more_is_told_than_there_is():
+    y, _ = tied(801, 0.5, 0)
+    information = only(audit_data(y, y)).information
+    p = y.mean()
+    assert information.value == pytest.approx(-p * math.log(p) - (1 - p) * math.log(1 - p))
+    assert information.high == information.value
+
+
 def test_p_values_are_those_of_a_test_of_independence():
     p = [only(audit_data(*tied(300, 0.5, seed), seed=seed)).p for seed in range(40)]
     assert np.mean(np.array(p) < 0.05) <= 0.15

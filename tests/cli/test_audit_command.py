@@ -45,6 +45,20 @@ def people(tmp_path: Path) -> dict[str, np.ndarray]:
     return table | {"z": z, "score": score}
 
 
+def test_scores_can_be_audited_themselves(run: Cli, people: dict[str, np.ndarray]):
+    np.save("score.npy", people["score"])
+    code, out, _ = run(
+        "audit", "score.npy", "--attribute", "people.csv:sex", "--target", "people.csv:label",
+        "--scores", "score.npy", *FAST,
+    )  # fmt: skip
+    assert code == 0
+    expected = audit(
+        people["score"][:, None], {"sex": people["sex"]}, people["label"],
+        scores=people["score"], target_name="label", estimator="quick",
+    )  # fmt: skip
+    assert out == audit_text(expected) + "\n"
+
+
 def test_an_audit_of_files_is_that_of_the_arrays(run: Cli, people: dict[str, np.ndarray]):
     code, out, err = run(
         "audit", "z.npy", "--attribute", "people.csv:sex", "--target", "people.csv:label",

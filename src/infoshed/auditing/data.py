@@ -211,14 +211,15 @@ def _of_counts(counts: np.ndarray, rng: np.random.Generator) -> tuple[Interval, 
     least, most = plug_in - float(null.mean()), table_information(counts)
     top = min(float(entropy(counts.sum(axis))) for axis in (0, 1))
     place = float(np.clip(least / max(top - null.mean(), 1e-12), 0, 1))
-    value = max(0.0, (1 - place) * least + place * most)
+    value = float(np.clip((1 - place) * least + place * most, 0.0, top))
     tables = rng.multinomial(n, counts.ravel() / n, size=RESAMPLES).reshape(-1, *counts.shape)
     spread = _plug_in(tables)
     ends = percentile_interval(0.0, spread - spread.mean())
     assert ends.low is not None
     assert ends.high is not None
     low = max(0.0, min(least, most) + ends.low)
-    return Interval(value, min(value, low), min(top, max(least, most, 0.0) + ends.high)), float(p)
+    high = min(top, max(least, most, 0.0) + ends.high)
+    return Interval(value, min(value, low), max(value, high)), float(p)
 
 
 def _plug_in(counts: np.ndarray) -> np.ndarray:

@@ -127,6 +127,8 @@ def _without_others(tables: dict[str, Table]) -> tuple[Table, list[str]]:
         if shared and z.selected:
             if role == "C":
                 notes.append(f"Z holds {', '.join(shared)}, which is C itself")
+        elif len(shared) == len(z.columns) and role != "C":
+            continue  # the whole of Z is looked at: scores that are audited themselves
         elif shared:
             z = z.without(shared)
             left_out += [f"{', '.join(shared)} ({role})"]
