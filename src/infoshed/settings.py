@@ -125,7 +125,9 @@ def saved_settings(folder: Path) -> dict[str, Any]:
             f"--out {folder}`, without --resume"
         )
     config = Config.from_dict(read_json(folder / "config.json"))
-    settings = {f.name: getattr(config, f.name, None) for f in fields(TrainFlags)}
+    # Flags of the data are in `params`: a run's `attribute` is something else.
+    names = [f.name for f in fields(TrainFlags) if f.name not in DATA_KEYS]
+    settings = {name: getattr(config, name, None) for name in names}
     settings |= {"dataset": config.dataset, **config.params, **config.options}
     return {k: v for k, v in settings.items() if v is not None}
 

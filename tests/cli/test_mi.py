@@ -143,5 +143,5 @@ def test_an_interrupted_estimate_promises_nothing(run: Cli, monkeypatch: pytest.
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("infoshed.cli.read_sample", interrupt)
+    monkeypatch.setattr("infoshed.files.read_sample", interrupt)
     assert run("mi", "z.npy", "c.npy") == (130, "", "infoshed: interrupted\n")

@@ -54,7 +54,7 @@ def test_the_identity_is_all_that_decides_the_numbers():
 
 def test_grids_hold_all_options_and_start_at_the_default():
     strengths = [options["strength"] for options in Contender("mi").grid()]
-    assert strengths == [1.0, 0.3, 3.0]
+    assert strengths == [0.3, 0.09, 0.9]
     plain = Contender("mi", {"loss": "plain"}).grid()
     assert all(options["loss"] == "plain" and options["critic_steps"] for options in plain)
     assert Contender("plain").grid() == [{}]
@@ -69,7 +69,7 @@ def test_what_is_missing_is_run_and_nothing_twice(
     rows = reproduce(toy, Plan(seeds=2), places, say=said.append)
     assert torch.get_num_threads() == threads
     strengths = [(row["contender"], row["options"].get("strength"), row["seed"]) for row in rows]
-    assert strengths[:4] == [("mi", 1.0, 0), ("plain", None, 0), ("mi", 0.3, 0), ("mi", 3.0, 0)]
+    assert strengths[:4] == [("mi", 0.3, 0), ("plain", None, 0), ("mi", 0.09, 0), ("mi", 0.9, 0)]
     assert [name for name, *_ in strengths[4:]] == ["mi", "plain"]
     assert [seed for *_, seed in strengths[4:]] == [1, 1]
     grid = [row for row in rows if row["contender"] == "mi" and row["seed"] == 0]
