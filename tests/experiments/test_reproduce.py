@@ -127,7 +127,7 @@ def test_experiments_on_real_data_are_reproduced(run: Command, name: str, only: 
         ("digits --quick --jobs 0", "`jobs` must be an integer at least 1"),
         ("digits --quick --jobs 1.5", "a whole number is expected"),
         ("digits --quick --only magic", "`only` must be one of .*; got 'magic'"),
-        ("faces --quick --data-dir nowhere", "nowhere has no faces/; .*--data-dir"),
+        ("faces --quick --data-dir nowhere", "nowhere lacks utkface.*--data-dir"),
         ("faces --quick", "--data-dir"),
         ("fairness --quick", "--data-dir"),
     ],

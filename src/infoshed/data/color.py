@@ -8,12 +8,15 @@ Smaller sigma2 ties colour and class more tightly. Protocol of Kim et al., "Lear
 (arXiv 1812.10352), as reconstructed from public sources.
 """
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import numpy as np
 import torch
 
 from infoshed.attributes import MultiCategorical
 from infoshed.checks import check_number
-from infoshed.types import Split
+from infoshed.types import DataSet, Recipe, Split
 
 BINS = 8
 MEANS = (
@@ -67,17 +70,47 @@ def bins(colors: np.ndarray) -> np.ndarray:
     return colors.astype(np.int64) // (256 // BINS)
 
 
-def color_attribute(colors: np.ndarray) -> MultiCategorical:
-    """Three 8-way categoricals with the shares of the training colours (n, 3)."""
-    return MultiCategorical.from_values(
-        bins(colors), "colour", names=("red", "green", "blue"), levels=tuple(range(BINS))
+def colored_data(
+    name: str,
+    description: str,
+    arrays: Mapping[str, np.ndarray],
+    unpack: Callable[[np.ndarray], np.ndarray],
+    recipe: Recipe,
+    params: dict[str, Any],
+) -> DataSet:
+    """The data set of masks, classes and colours.
+
+    Args:
+        name, description, recipe, params: as in `DataSet`.
+        arrays: for each of train, validation and test NAME_lit and NAME_y, and colours (n, 3) uint8
+            train_color, validation_color, biased_color and unbiased_color (the two tests).
+        unpack: NAME_lit -> masks (n, h, w) bool.
+    """
+    # The attribute, three 8-way categoricals, with the shares of the training colours.
+    attribute = MultiCategorical.from_values(
+        bins(arrays["train_color"]),
+        "colour",
+        names=("red", "green", "blue"),
+        levels=tuple(range(BINS)),
     )
 
+    def split(digits: str, colors: np.ndarray) -> Split:
+        images = paint(unpack(arrays[f"{digits}_lit"]), colors)
+        labels = torch.from_numpy(arrays[f"{digits}_y"].astype(np.int64))
+        return Split(images, labels, attribute.encode(bins(colors)), torch.from_numpy(colors))
 
-def colored_split(
-    lit: np.ndarray, y: np.ndarray, colors: np.ndarray, attribute: MultiCategorical
-) -> Split:
-    """Masks, classes and colours as a split."""
-    codes = attribute.encode(bins(colors))
-    labels = torch.from_numpy(y.astype(np.int64))
-    return Split(paint(lit, colors), labels, codes, torch.from_numpy(colors))
+    return DataSet(
+        name=name,
+        description=description,
+        train=split("train", arrays["train_color"]),
+        validation=split("validation", arrays["validation_color"]),
+        tests={
+            "biased": split("test", arrays["biased_color"]),
+            "unbiased": split("test", arrays["unbiased_color"]),
+        },
+        attribute=attribute,
+        classes=tuple("0123456789"),
+        recipe=recipe,
+        params=params,
+        shows_images=True,
+    )

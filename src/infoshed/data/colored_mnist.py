@@ -8,7 +8,6 @@ network (extra `infoshed[download]`).
 
 import gzip
 import hashlib
-import os
 import zlib
 from pathlib import Path
 
@@ -19,10 +18,10 @@ from infoshed.data.cache import cache_dir, cached
 from infoshed.data.color import (
     biased_colors,
     check_sigma2,
-    color_attribute,
-    colored_split,
+    colored_data,
     unbiased_colors,
 )
+from infoshed.data.folders import folders
 from infoshed.seeds import numpy_generator
 from infoshed.types import DataSet, Recipe
 
@@ -55,29 +54,14 @@ def colored_mnist(
         {"version": 1, "sigma2": sigma2, "seed": seed, "files": MD5},
         lambda: _make(folder, sigma2, seed),
     )
-    attribute = color_attribute(arrays["train_color"])
-
-    def split(digits: str, color: str):
-        lit = np.unpackbits(arrays[f"{digits}_lit"], axis=1, count=784).reshape(-1, 28, 28) > 0
-        return colored_split(lit, arrays[f"{digits}_y"], arrays[color], attribute)
-
-    return DataSet(
-        name="colored-mnist",
-        description=(
-            "MNIST digits, 28x28. In the training data the colour follows the digit; in the "
-            "unbiased test it is drawn independently of the digit."
-        ),
-        train=split("train", "train_color"),
-        validation=split("validation", "validation_color"),
-        tests={
-            "biased": split("test", "biased_color"),
-            "unbiased": split("test", "unbiased_color"),
-        },
-        attribute=attribute,
-        classes=tuple("0123456789"),
-        recipe=Recipe(encoder="conv", epochs=10, batch_size=128, lr=1e-3),
-        params={"sigma2": sigma2, "seed": seed},
-        shows_images=True,
+    return colored_data(
+        "colored-mnist",
+        "MNIST digits, 28x28. In the training data the colour follows the digit; in the "
+        "unbiased test it is drawn independently of the digit.",
+        arrays,
+        lambda bits: np.unpackbits(bits, axis=1, count=784).reshape(-1, 28, 28) > 0,
+        Recipe(encoder="conv", epochs=10, batch_size=128, lr=1e-3),
+        {"sigma2": sigma2, "seed": seed},
     )
 
 
@@ -97,21 +81,17 @@ def read_idx(path: Path) -> np.ndarray:
 def mnist_folder(data_dir: str | Path | None) -> Path:
     """The folder that holds the four files, fetched if need be: `data_dir` or mnist/ in it, else
     $INFOSHED_DATA/mnist, the cache, a download. Raises `InfoshedError` when none has them."""
-    if data_dir is not None:
-        for folder in (Path(data_dir), Path(data_dir) / "mnist"):
-            if all((folder / name).is_file() for name in MD5):
-                return folder
-        raise InfoshedError(
-            f"data folder {data_dir} lacks the MNIST files {', '.join(MD5)}; "
-            "point --data-dir (data_dir) at the folder that holds them"
-        )
-    places = [cache_dir() / "mnist"]
-    if "INFOSHED_DATA" in os.environ:
-        places.insert(0, Path(os.environ["INFOSHED_DATA"]) / "mnist")
-    for folder in places:
+    cache = cache_dir() / "mnist"
+    places = folders(data_dir, "mnist")
+    for folder in places if data_dir is not None else [*places, cache]:
         if all((folder / name).is_file() for name in MD5):
             return folder
-    return _download(cache_dir() / "mnist")
+    if data_dir is None:
+        return _download(cache)
+    raise InfoshedError(
+        f"data folder {data_dir} lacks the MNIST files {', '.join(MD5)}; "
+        "point --data-dir (data_dir) at the folder that holds them"
+    )
 
 
 def _download(folder: Path) -> Path:

@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 
 from infoshed.data.cache import cached
-from infoshed.data.color import check_sigma2, color_attribute, colored_split
+from infoshed.data.color import check_sigma2, colored_data
 from infoshed.data.colored_mnist import MD5, mnist_folder, read_mnist
 from infoshed.seeds import numpy_generator
 from infoshed.types import DataSet, Recipe
@@ -51,30 +51,14 @@ def colored_mnist_rerun(
         {"version": 1, "sigma2": sigma2, "seed": seed, "files": MD5},
         lambda: _make(folder, sigma2, seed),
     )
-    attribute = color_attribute(arrays["train_color"])
-
-    def split(digits: str, color: str):
-        bits = np.unpackbits(arrays[f"{digits}_lit"], axis=1)
-        lit = bits.reshape(-1, SIDE, SIDE) > 0
-        return colored_split(lit, arrays[f"{digits}_y"], arrays[color], attribute)
-
-    return DataSet(
-        name="colored-mnist-rerun",
-        description=(
-            "MNIST digits, 32x32. In the training data the colour follows the digit, with mean "
-            "colours that differ from seed to seed; in the unbiased test it is any colour at all."
-        ),
-        train=split("train", "train_color"),
-        validation=split("validation", "validation_color"),
-        tests={
-            "biased": split("test", "biased_color"),
-            "unbiased": split("test", "unbiased_color"),
-        },
-        attribute=attribute,
-        classes=tuple("0123456789"),
-        recipe=Recipe(encoder="conv", epochs=10, batch_size=128, lr=1e-3),
-        params={"sigma2": sigma2, "seed": seed},
-        shows_images=True,
+    return colored_data(
+        "colored-mnist-rerun",
+        "MNIST digits, 32x32. In the training data the colour follows the digit, with mean "
+        "colours that differ from seed to seed; in the unbiased test it is any colour at all.",
+        arrays,
+        lambda bits: np.unpackbits(bits, axis=1).reshape(-1, SIDE, SIDE) > 0,
+        Recipe(encoder="conv", epochs=10, batch_size=128, lr=1e-3),
+        {"sigma2": sigma2, "seed": seed},
     )
 
 

@@ -12,8 +12,7 @@ from infoshed.data.cache import cached
 from infoshed.data.color import (
     biased_colors,
     check_sigma2,
-    color_attribute,
-    colored_split,
+    colored_data,
     unbiased_colors,
 )
 from infoshed.seeds import numpy_generator, stream
@@ -33,28 +32,14 @@ def digits(*, sigma2: float = 0.02, seed: int = 0) -> DataSet:
     arrays = cached(
         "digits", {"version": 1, "sigma2": sigma2, "seed": seed}, lambda: _make(sigma2, seed)
     )
-    attribute = color_attribute(arrays["train_color"])
-
-    def split(lit: str, color: str):
-        return colored_split(arrays[f"{lit}_lit"], arrays[f"{lit}_y"], arrays[color], attribute)
-
-    return DataSet(
-        name="digits",
-        description=(
-            "Handwritten 8x8 digits (scikit-learn). In the training data the colour follows the "
-            "digit; in the unbiased test it is drawn independently of the digit."
-        ),
-        train=split("train", "train_color"),
-        validation=split("validation", "validation_color"),
-        tests={
-            "biased": split("test", "biased_color"),
-            "unbiased": split("test", "unbiased_color"),
-        },
-        attribute=attribute,
-        classes=tuple("0123456789"),
-        recipe=Recipe(encoder="conv-small", epochs=40, batch_size=64, lr=1e-3),
-        params={"sigma2": sigma2, "seed": seed},
-        shows_images=True,
+    return colored_data(
+        "digits",
+        "Handwritten 8x8 digits (scikit-learn). In the training data the colour follows the "
+        "digit; in the unbiased test it is drawn independently of the digit.",
+        arrays,
+        lambda lit: lit,
+        Recipe(encoder="conv-small", epochs=40, batch_size=64, lr=1e-3),
+        {"sigma2": sigma2, "seed": seed},
     )
 
 

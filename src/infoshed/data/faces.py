@@ -10,7 +10,6 @@ UTKFace (Zhang et al., arXiv 1702.08423) is for non-commercial research only; th
 of this library, and reports never show its faces.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ import numpy as np
 from infoshed.checks import InfoshedError
 from infoshed.data.cache import UNREADABLE
 from infoshed.data.extreme_bias import check_request, faces_data_set
+from infoshed.data.folders import folders
 from infoshed.types import DataSet, Recipe
 
 FILE = "utkface_48_gray.npz"
@@ -74,11 +74,8 @@ def read_faces(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _file(data_dir: str | Path | None) -> Path:
     """Where the file is. Raises `InfoshedError` when it is not there."""
-    if data_dir is not None:
-        places = [Path(data_dir), Path(data_dir) / "faces"]
-    elif "INFOSHED_DATA" in os.environ:
-        places = [Path(os.environ["INFOSHED_DATA"]) / "faces"]
-    else:
+    places = folders(data_dir, "faces")
+    if not places:
         raise InfoshedError(
             f"the faces are not on this machine: give the folder with {FILE} by --data-dir "
             "(data_dir), or set INFOSHED_DATA to the folder above faces/"

@@ -17,7 +17,6 @@ Reading the JPEGs takes minutes; their small versions are kept as arrays in the 
 """
 
 import hashlib
-import os
 import warnings
 from pathlib import Path
 
@@ -26,6 +25,7 @@ import numpy as np
 from infoshed.checks import InfoshedError, check_number
 from infoshed.data.cache import cached
 from infoshed.data.extreme_bias import EDGES, check_request, faces_data_set
+from infoshed.data.folders import folders
 from infoshed.resnet import SMALLEST
 from infoshed.types import DataSet, Recipe
 
@@ -153,11 +153,8 @@ def read_images(folder: Path, names: np.ndarray, size: int, color: bool) -> dict
 
 def _folder(data_dir: str | Path | None) -> Path:
     """The folder with imdb.mat. Raises `InfoshedError` when it is not there."""
-    if data_dir is not None:
-        places = [Path(data_dir), Path(data_dir) / FOLDER]
-    elif "INFOSHED_DATA" in os.environ:
-        places = [Path(os.environ["INFOSHED_DATA"]) / FOLDER]
-    else:
+    places = folders(data_dir, FOLDER)
+    if not places:
         raise InfoshedError(
             f"the IMDB crops are not on this machine: give the folder {FOLDER}, with {TABLE}, by "
             f"--data-dir (data_dir), or set INFOSHED_DATA to the folder above {FOLDER}/"

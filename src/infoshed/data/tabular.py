@@ -5,7 +5,6 @@ levels are those of the training rows alone; a level that they lack is encoded a
 """
 
 import gzip
-import os
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from infoshed.checks import InfoshedError
+from infoshed.data.folders import folders
 
 
 def find_files(data_dir: str | Path | None, names: Sequence[str], source: str) -> list[Path]:
@@ -25,13 +25,8 @@ def find_files(data_dir: str | Path | None, names: Sequence[str], source: str) -
 
     Raises `InfoshedError` where one of them is missing.
     """
-    if data_dir is not None:
-        folders = [Path(data_dir), Path(data_dir) / "tabular"]
-    elif "INFOSHED_DATA" in os.environ:
-        folders = [Path(os.environ["INFOSHED_DATA"]) / "tabular"]
-    else:
-        folders = []
-    for folder in folders:
+    places = folders(data_dir, "tabular")
+    for folder in places:
         found = [
             next((p for p in (folder / name, folder / f"{name}.gz") if p.is_file()), None)
             for name in names
@@ -39,7 +34,7 @@ def find_files(data_dir: str | Path | None, names: Sequence[str], source: str) -
         paths = [path for path in found if path is not None]
         if len(paths) == len(names):
             return paths
-    looked = f"not in {' or '.join(map(str, folders))}" if folders else "no data folder is given"
+    looked = f"not in {' or '.join(map(str, places))}" if places else "no data folder is given"
     raise InfoshedError(
         f"the files {', '.join(names)} (as they are or as .gz) are needed, and {looked}; get them "
         f"from {source} and give their folder by --data-dir (data_dir), or put them in "

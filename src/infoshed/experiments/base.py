@@ -12,13 +12,14 @@ import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from inspect import signature
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 
-from infoshed.checks import InfoshedError, check_choice
-from infoshed.data import load
+from infoshed.checks import check_choice
+from infoshed.data import DATASETS, load
 from infoshed.evaluate import logits_of
 from infoshed.experiments.selection import figures_for_selection, select
 from infoshed.methods import METHODS, method_options
@@ -31,13 +32,6 @@ Row = dict[str, Any]
 """A finished job: `Job.to_row`, with figures and the record of its run or its `error`."""
 
 FACTORS = (1.0, 0.3, 3.0)
-FOLDERS = {
-    "colored-mnist": "mnist",
-    "colored-mnist-rerun": "mnist",
-    "faces": "faces",
-    "adult": "tabular",
-    "german": "tabular",
-}
 
 
 @dataclass(frozen=True)
@@ -237,19 +231,10 @@ class Experiment(ABC):
         return {}
 
     def load(self, job: Job, root: Path | None) -> DataSet:
-        """The data of a job, from the folder of its kind under `root`, or as the loader finds it.
-
-        Raises `InfoshedError` when the files are missing.
-        """
-        place: dict[str, Any] = {}
-        if root is not None and job.dataset in FOLDERS:
-            folder = root / FOLDERS[job.dataset]
-            if not folder.is_dir():
-                raise InfoshedError(
-                    f"data folder {root} has no {FOLDERS[job.dataset]}/; point --data-dir at the "
-                    "folder that holds mnist/, faces/ and tabular/"
-                )
-            place["data_dir"] = folder
+        """The data of a job, from `root` (the folder of its files, or the one above), else as the
+        loader finds them. Raises `InfoshedError` when files are missing."""
+        reads_files = "data_dir" in signature(DATASETS[job.dataset]).parameters
+        place = {"data_dir": root} if root is not None and reads_files else {}
         data = load(job.dataset, seed=job.seed, **job.params, **place)
         return data if job.limit is None else limited(data, job.limit, job.seed)
 

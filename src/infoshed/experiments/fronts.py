@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.integrate import trapezoid
 
 from infoshed.checks import InfoshedError, check_number, check_same_length
 
@@ -57,7 +58,7 @@ class Front:
         inside = [g for g in self.gaps if low < g < high]
         at = np.array([low, *inside, high])
         heights = np.interp(at, self.gaps, self.accuracies)
-        return float(np.trapezoid(heights, at) / (high - low))
+        return float(trapezoid(heights, at) / (high - low))
 
 
 def mixture_front(
