@@ -21,7 +21,7 @@ def logits_of(model: Model, split: Split) -> Tensor:
 def features_of(model: Model, split: Split) -> Tensor:
     """Representations z (n, dim) of every row, in evaluation mode."""
     model.eval()
-    return torch.cat([model.encoder(batch.x) for batch in split.batches()])
+    return torch.cat([model.encode(batch.x) for batch in split.batches()])
 
 
 def evaluate(model: Model, split: Split) -> dict[str, Any]:

@@ -86,39 +86,59 @@ ENCODERS: dict[str, Callable[[Sequence[int], int], nn.Module]] = {
 }
 
 
-class Model(nn.Module):
-    """An encoder with a linear head: x -> z (n, dim) -> logits (n, classes)."""
+PRECISIONS = ("float32", "bfloat16")
 
-    def __init__(self, encoder: nn.Module, dim: int, classes: int):
+
+class Model(nn.Module):
+    """An encoder with a linear head: x -> z (n, dim) -> logits (n, classes).
+
+    Args:
+        encoder: x -> z. dim: columns of z.
+        precision: what the encoder computes in; weights, z and all that reads z stay float32.
+    """
+
+    def __init__(self, encoder: nn.Module, dim: int, classes: int, precision: str = "float32"):
         super().__init__()
         self.encoder = encoder
         self.head = nn.Linear(dim, classes)
         self.dim = dim
         self.classes = classes
+        self.precision = precision
+
+    def encode(self, x: Tensor) -> Tensor:
+        """z (n, dim) of inputs x, float32 or as the encoder returns it."""
+        if self.precision == "float32":
+            return self.encoder(x)
+        with torch.autocast(x.device.type, torch.bfloat16):
+            return self.encoder(x).float()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.encoder(x))
+        return self.head(self.encode(x))
 
 
 def build_model(
-    encoder: str | nn.Module, shape: Sequence[int], dim: int, classes: int, seed: int
-) -> Model:
+    encoder: str | nn.Module, shape: Sequence[int], dim: int, classes: int, seed: int,
+    precision: str = "float32",
+) -> Model:  # fmt: skip
     """A model with an encoder by name, or the user's own module with `dim` outputs.
 
     Args:
         shape: of one input, without the batch dimension.
         seed: of the initial weights.
+        precision: of the encoder's arithmetic, a name in `PRECISIONS`.
     """
+    check_choice("precision", precision, PRECISIONS)
     with seeded(seed, "model"):
         if isinstance(encoder, str):
             check_choice("encoder", encoder, ENCODERS)
             encoder = ENCODERS[encoder](tuple(shape), dim)
-        model = Model(encoder, dim, classes)
+        model = Model(encoder, dim, classes, precision)
         probe = as_input(torch.zeros(2, *shape))
         training = encoder.training
         try:
             with torch.no_grad():
-                z = encoder.eval()(probe)
+                encoder.eval()
+                z = model.encode(probe)
         except RuntimeError as error:
             raise InfoshedError(
                 f"the encoder cannot read inputs of shape (n, *{tuple(shape)}): {error}"

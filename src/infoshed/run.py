@@ -37,6 +37,7 @@ class Config:
         seed: of everything random in training.
         epochs, batch_size, lr: of the training loop.
         average: decay of the averaged weights that the run keeps; 0 keeps the last weights.
+        precision: of the encoder's arithmetic, a name in `PRECISIONS`.
         encoder: a name in `ENCODERS`, or "custom" for the caller's own module.
         dim: columns of z. shape: of one input. classes: their names, in the order of y.
         attribute: `Attribute.to_dict`.
@@ -56,6 +57,7 @@ class Config:
     shape: tuple[int, ...]
     classes: tuple[str, ...]
     attribute: dict[str, Any]
+    precision: str = "float32"
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able form, with the format's version."""
@@ -89,8 +91,9 @@ def new_model(config: Config, encoder: nn.Module | None = None) -> Model:
     """
     check_choice("method", config.method, METHODS)
     model = build_model(
-        encoder or config.encoder, config.shape, config.dim, len(config.classes), config.seed
-    )
+        encoder or config.encoder, config.shape, config.dim, len(config.classes), config.seed,
+        config.precision,
+    )  # fmt: skip
     with seeded(config.seed, "extend"):
         return METHODS[config.method].extend(model)
 
@@ -137,7 +140,7 @@ class Run:
             want = ", ".join(map(str, self.config.shape))
             raise InfoshedError(f"`x` must have shape (n, {want}), got {tuple(x.shape)}")
         self.model.eval()
-        parts = [self.model.encoder(as_input(part)) for part in x.split(500)]
+        parts = [self.model.encode(as_input(part)) for part in x.split(500)]
         return torch.cat(parts) if parts else torch.empty(0, self.config.dim)
 
     @torch.no_grad()

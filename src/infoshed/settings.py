@@ -64,6 +64,8 @@ class SharedFlags:
     average: Annotated[float | None, Parameter(group=TRAINING)] = None
     "Decay of the averaged weights that are kept (0.995); 0 keeps the last weights."
     encoder: Annotated[str | None, Parameter(group=TRAINING, help=ENCODER_HELP)] = None
+    precision: Annotated[str | None, Parameter(group=TRAINING)] = None
+    "What the encoder computes in: float32, or bfloat16 for speed (float32)."
 
     method: Annotated[str | None, Parameter(group=METHOD, help=METHOD_HELP)] = None
     conditional: Annotated[bool | None, Parameter(group=METHOD)] = None
@@ -136,7 +138,7 @@ def command_of(run: Run) -> str:
     """The command that trains `run` again; a data folder is left out, being the machine's own."""
     config = run.config
     settings = {"method": config.method, "seed": config.seed, "epochs": config.epochs}
-    settings |= {k: getattr(config, k) for k in ("batch_size", "lr", "average", "encoder")}
+    settings |= {k: getattr(config, k) for k in ("batch_size", "lr", "average", "encoder", "precision")}
     settings |= {k: v for k, v in config.params.items() if k != "seed"}
     settings |= {k: v for k, v in config.options.items() if v is not None}
     words = [f"--{k.replace('_', '-')} {v}" for k, v in settings.items() if not isinstance(v, bool)]

@@ -196,31 +196,36 @@ class Experiment(ABC):
         seeds: dict[str, int],
         rows: Sequence[Row],
         factors: Sequence[float] = FACTORS,
+        tuned: Sequence[Cell] | None = None,
     ) -> Iterator[Job]:
-        """Jobs in four stages: every contender at its default strength in the first cell, then in
-        the other cells, then the other strengths (all of it at seed 0), then the further seeds at
-        the strength that the rule of selection picks from these.
+        """Jobs in four stages: every contender at its default strength in the first cell, then the
+        other strengths in the `tuned` cells, then the other cells at the strength that the rule of
+        selection picks (all of it at seed 0), then the further seeds likewise.
 
         Args:
             cells: where to run; the first one matters most.
+            tuned: the cells where all strengths are run, the first cell among them; every other
+                cell takes the strength of the last of them before it. All unless given.
             entrants: contenders by name. seeds: how many for each.
             rows: the finished jobs.
             factors: strengths as multiples of the default one, 1 first.
         """
         grids = {name: contender.grid(factors) for name, contender in entrants.items()}
-        for part in (cells[:1], cells[1:]):
-            for cell in part:
-                for name, contender in entrants.items():
-                    yield self.job(cell, name, contender, grids[name][0], 0)
-        for cell in cells:
+        tuned = cells if tuned is None else tuned
+        for cell in cells[:1]:
             for name, contender in entrants.items():
-                for options in grids[name][1:]:
+                yield self.job(cell, name, contender, grids[name][0], 0)
+        for cell in tuned:
+            for name, contender in entrants.items():
+                for options in grids[name]:
                     yield self.job(cell, name, contender, options, 0)
         done = {row["key"]: row for row in rows}
-        for seed in range(1, max(seeds.values(), default=0)):
+        for seed in range(max(seeds.values(), default=0)):
+            where = cells[0]
             for cell in cells:
+                where = cell if cell in tuned else where
                 for name, contender in entrants.items():
-                    keys = [self.job(cell, name, contender, o, 0).key for o in grids[name]]
+                    keys = [self.job(where, name, contender, o, 0).key for o in grids[name]]
                     if seed < seeds[name] and all(key in done for key in keys):
                         picked = select([done[key] for key in keys])
                         if picked is not None:

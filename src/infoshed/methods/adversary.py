@@ -200,6 +200,6 @@ class Alternating(Adversarial):
     def against(self, adversary: Adversary, z: Tensor, batch: Batch, fresh: Fresh) -> Tensor:
         pool = fresh(self.options.critic_steps * self.setting.batch_size)
         with torch.no_grad():
-            features = self.model.encoder(pool.x)
+            features = self.model.encode(pool.x)
         self.adversary_loss = adversary.fit(features, pool.c, self.options.critic_steps)
         return self.strength * self.confusion(adversary, z)

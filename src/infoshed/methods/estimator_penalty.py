@@ -150,5 +150,5 @@ class ClubPenalty(EstimatorPenalty):
         steps = self.options.critic_steps
         pool = fresh(steps * rows)
         with torch.no_grad():
-            features = self.model.encoder(pool.x)
+            features = self.model.encode(pool.x)
         critic.fit(features, pool.c, None, None, steps, self.generator)

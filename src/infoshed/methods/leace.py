@@ -43,7 +43,8 @@ class Eraser(nn.Module):
         self.register_buffer("bias", torch.zeros(dim))
 
     def forward(self, z: Tensor) -> Tensor:
-        return nn.functional.linear(z, self.weight, self.bias)
+        with torch.autocast(z.device.type, enabled=False):  # rounding would undo the erasure
+            return nn.functional.linear(z.float(), self.weight, self.bias)
 
 
 class LEACE(Plain):

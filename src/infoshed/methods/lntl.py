@@ -35,7 +35,7 @@ class LNTL(Adversarial):
         return -ENTROPY * self.strength / len(adversary.heads) * adversary.entropy(z)
 
     def after_step(self, adversary: Adversary, batch: Batch) -> None:
-        z = self.model.encoder(batch.x)
+        z = self.model.encode(batch.x)
         self.optimizer.zero_grad()
         adversary.optimizer.zero_grad()
         loss = adversary.loss(reverse_gradient(z, REVERSAL * self.strength), batch.c)

@@ -145,7 +145,7 @@ class MI(Plain):
         if self.options.critic_steps > 1:
             more = fresh((self.options.critic_steps - 1) * len(y))
             with torch.no_grad():
-                features = torch.cat([features, self.model.encoder(more.x)])
+                features = torch.cat([features, self.model.encode(more.x)])
             c, y = torch.cat([c, more.c]), torch.cat([y, more.y])
         self.penalty.update(features, c, y)
         if self.steps % self.hold_out_every == 0:

@@ -72,7 +72,7 @@ class MIPublished(Method):
     def critic_step(self, batch: Batch) -> None:
         """One step of the critic on features of the current encoder."""
         with torch.no_grad():
-            z = self.model.encoder(batch.x)
+            z = self.model.encode(batch.x)
         loss = self.estimator.loss(z, batch.c, generator=self.generator)
         check_finite("the critic's estimate", loss, "lower `lr`, or use method mi")
         self.optimizers["critic"].zero_grad()
@@ -88,7 +88,7 @@ class MIPublished(Method):
         if self.options.strength:
             for _ in range(self.options.critic_steps):
                 self.critic_step(fresh(len(batch.y)))
-        z = self.model.encoder(batch.x)
+        z = self.model.encode(batch.x)
         logits = self.model.head(z)
         task_loss = plain_loss(logits, batch, self.setting.prior)
         metrics = {"task_loss": task_loss.detach(), "accuracy": accuracy(logits, batch.y)}

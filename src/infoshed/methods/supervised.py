@@ -34,7 +34,7 @@ class Plain(Method):
         return None
 
     def step(self, batch: Batch, fresh: Fresh) -> dict[str, Tensor]:
-        z = self.model.encoder(batch.x)
+        z = self.model.encode(batch.x)
         logits = self.model.head(z)
         task_loss = self.task_loss(logits, batch)
         extra = self.extra_loss(task_loss, z, batch, fresh)
