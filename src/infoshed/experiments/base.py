@@ -212,24 +212,28 @@ class Experiment(ABC):
         """
         grids = {name: contender.grid(factors) for name, contender in entrants.items()}
         tuned = cells if tuned is None else tuned
-        for cell in cells[:1]:
-            for name, contender in entrants.items():
-                yield self.job(cell, name, contender, grids[name][0], 0)
-        for cell in tuned:
-            for name, contender in entrants.items():
-                for options in grids[name]:
-                    yield self.job(cell, name, contender, options, 0)
         done = {row["key"]: row for row in rows}
-        for seed in range(max(seeds.values(), default=0)):
-            where = cells[0]
-            for cell in cells:
-                where = cell if cell in tuned else where
+
+        def jobs() -> Iterator[Job]:
+            for cell in cells[:1]:
                 for name, contender in entrants.items():
-                    keys = [self.job(where, name, contender, o, 0).key for o in grids[name]]
-                    if seed < seeds[name] and all(key in done for key in keys):
-                        picked = select([done[key] for key in keys])
-                        if picked is not None:
-                            yield self.job(cell, name, contender, picked["options"], seed)
+                    yield self.job(cell, name, contender, grids[name][0], 0)
+            for cell in tuned:
+                for name, contender in entrants.items():
+                    for options in grids[name]:
+                        yield self.job(cell, name, contender, options, 0)
+            for seed in range(max(seeds.values(), default=0)):
+                where = cells[0]
+                for cell in cells:
+                    where = cell if cell in tuned else where
+                    for name, contender in entrants.items():
+                        keys = [self.job(where, name, contender, o, 0).key for o in grids[name]]
+                        if seed < seeds[name] and all(key in done for key in keys):
+                            picked = select([done[key] for key in keys])
+                            if picked is not None:
+                                yield self.job(cell, name, contender, picked["options"], seed)
+
+        yield from {job.key: job for job in jobs()}.values()  # each once, where it first stands
 
     def measure(self, run: Run, data: DataSet) -> dict[str, float | None]:
         """Figures of a run beyond the accuracy on each split."""
