@@ -138,7 +138,8 @@ def command_of(run: Run) -> str:
     """The command that trains `run` again; a data folder is left out, being the machine's own."""
     config = run.config
     settings = {"method": config.method, "seed": config.seed, "epochs": config.epochs}
-    settings |= {k: getattr(config, k) for k in ("batch_size", "lr", "average", "encoder", "precision")}
+    names = ("batch_size", "lr", "average", "encoder", "precision")
+    settings |= {name: getattr(config, name) for name in names}
     settings |= {k: v for k, v in config.params.items() if k != "seed"}
     settings |= {k: v for k, v in config.options.items() if v is not None}
     words = [f"--{k.replace('_', '-')} {v}" for k, v in settings.items() if not isinstance(v, bool)]

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from infoshed import DataSet, InfoshedError
-from infoshed.experiments.base import Row
+from infoshed.experiments.base import Cell, Contender, Experiment, Job, Row
 from infoshed.experiments.selection import figures_for_selection, score, select
 from infoshed.label_prior import LabelPrior
 
@@ -84,3 +84,24 @@ def test_a_strength_without_a_figure_is_out(make_row: Make, bad: dict[str, Any])
     assert picked["options"] == {"strength": 1.0}
     assert select(rows[:1]) is None
     assert select([]) is None
+
+
+def test_untuned_cells_take_the_strength_of_the_tuned_one_before(toy: Experiment):
+    cells = [Cell("main", "table", {"part": part}) for part in range(4)]
+    entrants, j = {"mi": Contender("mi")}, {(0, 0.9): 2.0, (2, 0.3): 2.0}
+    found: dict[tuple[int, float, int], Job] = {}
+
+    def listed(rows: list[dict[str, Any]]) -> list[tuple[int, float, int]]:
+        jobs = toy.staged(cells, entrants, {"mi": 2}, rows, (1.0, 3.0), tuned=cells[::2])
+        found.update({(j.params["part"], j.options["strength"], j.seed): j for j in jobs})
+        return list(found)
+
+    first = [(0, 0.3, 0), (0, 0.9, 0), (2, 0.3, 0), (2, 0.9, 0)]
+    assert listed([]) == first  # the others wait for these
+    rows = [
+        found[key].to_row()
+        | {"selection": {"val_nll_adjusted": j.get(key[:2], 1.0), "val_leakage": 0.0}}
+        for key in first
+    ]
+    later = [(1, 0.3, 0), (3, 0.9, 0), (0, 0.3, 1), (1, 0.3, 1), (2, 0.9, 1), (3, 0.9, 1)]
+    assert listed(rows) == first + later

@@ -15,7 +15,6 @@ from itertools import chain
 from typing import ClassVar
 
 from infoshed.experiments.base import (
-    FACTORS,
     OURS,
     Cell,
     Contender,
@@ -72,12 +71,10 @@ class ColoredMNIST(Experiment):
             [Cell(table, dataset, {"sigma2": s}, epochs) for s in SIGMA2]
             for table, dataset in (("main", self.name), ("rerun", f"{self.name}-rerun"))
         )
-        stages = [
-            self.staged(
-                cells, entrants, seeds, rows, tuned=[c for c in cells if c.params["sigma2"] in TUNED]
-            )
-            for cells in (main, rerun)
-        ]
+        stages = []
+        for cells in (main, rerun):
+            tuned = [cell for cell in cells if cell.params["sigma2"] in TUNED]
+            stages.append(self.staged(cells, entrants, seeds, rows, tuned=tuned))
         if published:
             cell = Cell("published method", self.name, {"sigma2": SIGMA2[0]}, {"epochs": 1})
             stages.append(self.staged([cell], {"mi-published": published}, {}, rows, (1.0,)))
