@@ -10,7 +10,9 @@ its swings (arXiv 2007.03964). With I the average of the newest estimates and B 
 s is a Lagrange multiplier, so the information gradient enters as it is: balanced against that of
 the task (see `infoshed.penalty`) it would vanish where the task is learned, and no strength would
 hold the budget. s never falls to 0: an estimate that lags behind a moving encoder reads as a met
-budget. A budget above what z would hold anyway does not bind: s ends at `low`, I below B.
+budget. A budget above what z would hold anyway does not bind: s ends at `low`, I below B. Until I has
+reached B for the first time, log u falls at a quarter of the rate: a network that has yet to learn
+would let it fall to `low`, from where it comes back too late.
 """
 
 import math
@@ -93,6 +95,7 @@ class Budget(Pressure):
         self.limits = (math.log(low), math.log(high))
         self.integral = torch.tensor(math.log(start))
         self.average = self.nats
+        self.reached = torch.tensor(False)
 
     @property
     def excess(self) -> Tensor:
@@ -107,7 +110,10 @@ class Budget(Pressure):
         estimate = estimate.detach().cpu()
         newest = torch.where(estimate.isfinite(), estimate, self.average)
         self.average = torch.lerp(self.average, newest, self.momentum)
-        self.integral = (self.integral + self.rate * self.excess).clamp(*self.limits)
+        excess = self.excess
+        self.reached = self.reached | (excess > 0)
+        step = torch.where(self.reached, self.rate, self.rate / 4) * excess
+        self.integral = (self.integral + step).clamp(*self.limits)
 
     def back_off(self) -> None:
         """Raise the budget by half, and at once halve the strength."""
@@ -115,11 +121,12 @@ class Budget(Pressure):
         self.integral = (self.integral - math.log(2)).clamp(*self.limits)
 
     def state_dict(self) -> dict[str, Tensor]:
-        return {"nats": self.nats, "integral": self.integral, "average": self.average}
+        names = ("nats", "integral", "average", "reached")
+        return {name: getattr(self, name) for name in names}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        self.nats, self.integral, self.average = (
-            state[name] for name in ("nats", "integral", "average")
+        self.nats, self.integral, self.average, self.reached = (
+            state[name] for name in ("nats", "integral", "average", "reached")
         )
 
 
