@@ -22,6 +22,11 @@ In somebody else's loop:
     shed.update(encoder(x_pool).detach(), c_pool, y_pool)
     loss = loss + shed.term(loss, z, c, y)
 
+Rows whose c is missing (code -1, NaN where c is continuous, in any column) carry weight 0 in the
+critic, the estimate and its gradient, and g_task is compared over the other rows: the penalty is
+that of the rows with a c, unbiased where c is missing at random given z and y. All rows count in
+the task loss.
+
 `shed.health` says what the estimate is and whether to believe it (see `infoshed.health`). A
 `Budget` follows the estimates of `hold_out` from its first call on, and until then those of `term`.
 """
@@ -32,7 +37,7 @@ import torch
 from torch import Tensor
 
 from infoshed.attributes import Attribute
-from infoshed.checks import NonFiniteError, check_number, check_same_length
+from infoshed.checks import InfoshedError, NonFiniteError, check_number, check_same_length
 from infoshed.critic import Critic
 from infoshed.estimators import ESTIMATORS, build_estimator, inputs
 from infoshed.estimators.standardize import finite
@@ -51,7 +56,7 @@ class MutualInformationPenalty:
     Args:
         dim: columns of z.
         attribute: the specification of c.
-        c: training codes (n, columns), for the marginal p(c).
+        c: training codes (n, columns), for the marginal p(c); missing ones if later rows have any.
         y: training classes (n,); given, the penalty is I(Z;C|Y) instead of I(Z;C).
         weights: importance of the training rows (n,); given, the penalty is that of the weighted
             distribution, and `update` and `term` need weights too.
@@ -79,6 +84,14 @@ class MutualInformationPenalty:
         seed: int = 0,
     ):
         check_number("critic_lr", lr, 0)
+        self.attribute = attribute
+        known = attribute.known(c)
+        self.partly = not bool(known.all())
+        if not bool(known.any()):
+            raise InfoshedError(
+                f"attribute '{attribute.name}' is missing in all rows; there is nothing to shed"
+            )
+        c, weights = self._known(c, weights)
         check_number("critic_steps", steps, 1, integer=True)
         if critic in ESTIMATORS:
             ESTIMATORS[critic].check_trainable()
@@ -116,6 +129,9 @@ class MutualInformationPenalty:
         Raises `NonFiniteError` after many updates in a row without any other.
         """
         check_same_length(z=z, c=c, y=y, weights=weights)
+        c, weights = self._known(c, weights)
+        if nothing(weights):
+            return
         if readable(z):
             fitted = self.critic.fit(z, c, y, weights, self.steps, self.generator)
             both = torch.stack(fitted)
@@ -153,11 +169,15 @@ class MutualInformationPenalty:
             z: (n, dim) with its graph. c: codes (n, columns). y: classes (n,).
             weights: importance of the rows (n,).
         """
-        if not readable(z):
+        c_filled, weights = self._known(c, weights)
+        if not readable(z) or nothing(weights):
             return task_loss.new_zeros(())
         (task_gradient,) = torch.autograd.grad(task_loss, z, retain_graph=True)
+        if self.partly:
+            known = self.attribute.known(c).to(z.dtype)[:, None]
+            task_gradient = task_gradient * known / known.mean().clamp_min(1 / len(z))
         leaf = z.detach().requires_grad_()
-        estimate = self.estimator(leaf, c, y, weights=weights, generator=self.generator)
+        estimate = self.estimator(leaf, c_filled, y, weights=weights, generator=self.generator)
         (gradient,) = torch.autograd.grad(estimate, leaf)
         balanced = gradient
         if self.pressure.balanced:
@@ -187,12 +207,20 @@ class MutualInformationPenalty:
 
         Args: as in `update`.
         """
-        if not readable(z):
+        c, weights = self._known(c, weights)
+        if not readable(z) or nothing(weights):
             return z.new_full((), float("nan"))
         value = self.estimator(z, c, y, weights=weights, generator=self.generator)
         self.held.add(value)
         self.pressure.observe(value)
         return value
+
+    def _known(self, c: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Codes without missing ones, whose rows weigh 0; as they are where none is missing."""
+        if not self.partly:
+            return c, weights
+        known = self.attribute.known(c).float()
+        return self.attribute.filled(c), known if weights is None else known * weights
 
     @property
     def health(self) -> Health:
@@ -239,6 +267,12 @@ def readable(z: Tensor) -> bool:
     """Whether z can be given to an estimator, which refuses NaN and infinity on the CPU. On a GPU
     always: there nothing is looked at, and what is not finite is left out further down."""
     return z.device.type != "cpu" or bool(finite(z.detach()))
+
+
+def nothing(weights: Tensor | None) -> bool:
+    """Whether no row has a weight, such as a batch in which every c is missing. As `readable`,
+    looked at on the CPU alone."""
+    return weights is not None and weights.device.type == "cpu" and not bool((weights > 0).any())
 
 
 def entropy_given(
