@@ -30,11 +30,14 @@ from infoshed.version import __version__
 if TYPE_CHECKING:
     from infoshed.auditing import Audit, DataAudit, audit, audit_data
     from infoshed.offline import MIEstimate, estimate_mi
+    from infoshed.sklearn import DebiasedClassifier, DebiasedTransformer
 
 # Imported when first asked for: they need scikit-learn, slower to import than all the rest.
 LAZY = {
     "Audit": "infoshed.auditing",
     "DataAudit": "infoshed.auditing",
+    "DebiasedClassifier": "infoshed.sklearn",
+    "DebiasedTransformer": "infoshed.sklearn",
     "MIEstimate": "infoshed.offline",
     "audit": "infoshed.auditing",
     "audit_data": "infoshed.auditing",
@@ -60,6 +63,8 @@ __all__ = [
     "DATASETS",
     "DataAudit",
     "DataSet",
+    "DebiasedClassifier",
+    "DebiasedTransformer",
     "ESTIMATORS",
     "FixedStrength",
     "InfoshedError",
