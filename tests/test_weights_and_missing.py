@@ -55,7 +55,8 @@ def test_a_loss_with_whole_weights_is_that_of_repeated_rows():
     counts = torch.tensor([2, 0, 1, 5])
     logits, y = torch.randn(4, 3), torch.tensor([0, 2, 1, 1])
     batch = Batch(torch.empty(4, 0), y, torch.zeros(4, 1).long(), counts / counts.float().mean())
-    expected = F.cross_entropy(*repeated(counts, logits, y))
+    logits_repeated, y_repeated = repeated(counts, logits, y)
+    expected = F.cross_entropy(logits_repeated, y_repeated)
     assert weighted_cross_entropy(logits, batch) == pytest.approx(float(expected), rel=1e-5)
 
 

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 import safetensors.torch
+import torch
 from safetensors import SafetensorError, safe_open
 
 from infoshed.checks import InfoshedError

@@ -1,6 +1,6 @@
-"""Estimators with scikit-learn's conventions: fit(X, y, sensitive_features=c), and the rest as there.
+"""Estimators with scikit-learn's conventions: fit(X, y, sensitive_features=c), the rest as there.
 
-    z = g(x),   p(y|x) = softmax h(z),   trained by a method of `infoshed.METHODS` (see `infoshed.fit`)
+    z = g(x),   p(y|x) = softmax h(z),   trained by a method of `infoshed.METHODS`
 
 `transform` gives z, `predict` reads x alone: c is needed for training only. Without
 `sensitive_features` training is plain. Nothing here trains: X becomes a `DataSet`, a part of it is
@@ -63,7 +63,7 @@ class _Debiased(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         budget: float | str | None = None,
         options: dict[str, Any] | None = None,
         encoder: str | nn.Module | None = None,
-        dim: int = 16,
+        dim: int = 8,
         epochs: int | None = None,
         batch_size: int | None = None,
         lr: float = 1e-3,
@@ -92,16 +92,18 @@ class _Debiased(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         tags.transformer_tags.preserves_dtype = []  # z is float32 whatever X is
         return tags
 
-    def fit(self, X: Any, y: Any, sensitive_features: Any = None, sample_weight: Any = None) -> Self:
+    def fit(
+        self, X: Any, y: Any, sensitive_features: Any = None, sample_weight: Any = None
+    ) -> Self:
         """Train.
 
         Args:
-            X: (n, d) numbers, a data frame with numeric and categorical columns (pandas, polars), or
-                images (n, channels, height, width), uint8 or float. numpy or torch.
+            X: (n, d) numbers, a data frame with numeric and categorical columns (pandas, polars),
+                or images (n, channels, height, width), uint8 or float. numpy or torch.
             y: classes (n,), of any type.
-            sensitive_features: the attribute to shed: (n,) or (n, k), an array, a series, a frame or
-                a dict of columns. Missing values (None, NaN) are allowed: such rows train the
-                label alone. Unless given, training is plain.
+            sensitive_features: the attribute to shed: (n,) or (n, k), an array, a series, a frame
+                or a dict of columns. Missing values (None, NaN) are allowed: such rows train
+                the label alone. Unless given, training is plain.
             sample_weight: importance of the rows (n,).
 
         Raises `ValueError` (`InfoshedError` is one) for input that does not fit.
@@ -124,16 +126,22 @@ class _Debiased(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             raise InfoshedError(f"at least two rows are needed, got n_samples = {len(y)}")
         attribute, c = NOBODY, torch.full((len(y), 1), -1)
         if sensitive_features is not None:
-            attribute, c = read_attribute(sensitive_features, self.attribute_kind)
-            check_same_length(X=X, sensitive_features=c)
+            attribute, c = read_attribute(sensitive_features, self.attribute_kind, len(X))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self.encoding_ = Encoding.fit(X, weights)
         inputs = self.encoding_.apply(X)
+        inputs = inputs.float() if inputs.is_floating_point() else inputs
         data = self._data(inputs, codes, attribute, c, weights, used, seed)
         method = self.method if sensitive_features is not None else "plain"
         encoder = deepcopy(self.encoder) if isinstance(self.encoder, nn.Module) else self.encoder
         self.run_ = fit(
-            data, method, seed=seed, lr=self.lr, encoder=encoder, quiet=True, **self._options(method)
+            data,
+            method,
+            seed=seed,
+            lr=self.lr,
+            encoder=encoder,
+            quiet=True,
+            **self._options(method),
         )
         return self
 
@@ -158,9 +166,15 @@ class _Debiased(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """
         check_is_fitted(self, "run_")
         if isinstance(self.encoder, nn.Module):
-            raise InfoshedError("an encoder of your own cannot be saved by name; use pickle, joblib")
-        save_state(path, {"estimator": type(self).__name__, "params": self.get_params(),
-                          "fitted": self._fitted()})  # fmt: skip
+            raise InfoshedError("an encoder of your own has no name to save: use pickle or joblib")
+        params = {name: plain(value) for name, value in self.get_params().items()}
+        state = {"estimator": type(self).__name__, "params": params, "fitted": self._fitted()}
+        try:
+            save_state(path, state)
+        except TypeError as error:
+            raise InfoshedError(
+                f"a parameter of the estimator is no plain value: {error}"
+            ) from None
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -174,15 +188,16 @@ class _Debiased(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     def __getstate__(self) -> dict[str, Any]:
         # What was fitted travels as safetensors, so that a pickle holds plain values only.
-        state = dict(BaseEstimator.__getstate__(self))
+        state: dict[str, Any] = dict(super().__getstate__())  # type: ignore[call-overload]
         if "run_" in state:
             state = {k: v for k, v in state.items() if k not in ("run_", "encoding_", *FITTED)}
             state["fitted"] = dump_state(self._fitted())
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        fitted = state.pop("fitted", None) if "fitted" in (state := dict(state)) else None
-        BaseEstimator.__setstate__(self, state)
+        state = dict(state)
+        fitted = state.pop("fitted", None)
+        super().__setstate__(state)
         if fitted is not None:
             self._restore(parse_state(fitted))
 
@@ -228,7 +243,13 @@ class _Debiased(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
                 "array where training had none"
             )
         inputs, model = self.encoding_.apply(X), self.run_.model.eval()
-        return torch.cat([read(model, as_input(x)) for x in inputs.split(2000)]).double().numpy()
+        if self.run_.config.encoder == "mlp" and inputs.ndim == 2:
+            # In single precision a row's last digits depend on the rows beside it.
+            model = deepcopy(model).double()
+            parts = [read(model, x) for x in inputs.split(2000)]
+        else:
+            parts = [read(model, as_input(x)) for x in inputs.split(500)]
+        return torch.cat(parts).double().numpy()
 
     def _weights(self, X: Any, y: np.ndarray, sample_weight: Any) -> np.ndarray | None:
         """Importance of the rows (n,), None where all are equal."""
@@ -270,7 +291,7 @@ class _Debiased(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
                 rows, test_size=held_out, stratify=cells if even else None, random_state=seed
             )
 
-        def split(index: np.ndarray) -> Split:
+        def split(index: Any) -> Split:
             at = torch.from_numpy(index)
             w = None if weights is None else torch.from_numpy(weights[index])
             return Split(x[at], torch.from_numpy(y)[at], c[at], weights=w)
@@ -305,7 +326,7 @@ class _Debiased(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         return options
 
     def _check_settings(self) -> None:
-        """Raise `InfoshedError` for settings that `infoshed.fit` would not name as they are here."""
+        """Raise `InfoshedError` for settings that `infoshed.fit` does not see as they are here."""
         check_number("validation_fraction", self.validation_fraction, 0, 0.9)
         for name, least in (("epochs", 1), ("batch_size", 2)):
             if getattr(self, name) is not None:
@@ -315,9 +336,9 @@ class _Debiased(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 SETTINGS = """
 
     Args:
-        method: a name in `infoshed.METHODS`. "mi" sheds information while training; "reweigh" weighs
-            rows so that y and c are independent, the better choice where only predictions count and
-            c is discrete; "plain" is blind to c.
+        method: a name in `infoshed.METHODS`. "mi" sheds information while training; "reweigh"
+            weighs rows so that y and c are independent, the better choice where only predictions
+            count and c is discrete; "plain" is blind to c.
         strength: weight of what is shed; for mi 3 unless it or a budget is given.
         budget: with mi: nats, a share of H(C) ("5%"), or "label", instead of a strength.
         options: further options of the method, such as {"conditional": False}.

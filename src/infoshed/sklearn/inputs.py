@@ -22,7 +22,7 @@ from infoshed.attributes import (
     Continuous,
     MultiCategorical,
 )
-from infoshed.checks import InfoshedError, as_array, check_choice
+from infoshed.checks import InfoshedError, as_array, check_choice, check_same_length
 
 WHOLE = 20  # distinct whole numbers among floats that are still taken as values of a category
 KINDS = ("auto", "categorical", "continuous")
@@ -67,13 +67,11 @@ class Encoding:
     ) -> "Encoding":
         if not numbers:
             return cls(categories=levels)
-        scaler = StandardScaler().fit(values, sample_weight=weights)
-        assert scaler.mean_ is not None
-        assert scaler.scale_ is not None
+        scaler: Any = StandardScaler().fit(values, sample_weight=weights)
         return cls(numbers, tuple(scaler.mean_.tolist()), tuple(scaler.scale_.tolist()), levels)
 
     def apply(self, X: Any) -> Tensor:
-        """The network's input for a checked X: (n, width) float32, or the images."""
+        """The network's input for a checked X: (n, width) float64, or the images as they are."""
         if self.images:
             return torch.from_numpy(np.ascontiguousarray(X))
         parts = []
@@ -85,11 +83,10 @@ class Encoding:
         for i, levels in self.categories:
             array = np.empty(len(levels), dtype=object)
             array[:] = levels
-            encoder = OneHotEncoder(
-                categories=[array], handle_unknown="ignore", sparse_output=False
-            ).fit(array[:, None])
+            settings: Any = {"categories": [array], "sparse_output": False}
+            encoder = OneHotEncoder(handle_unknown="ignore", **settings).fit(array[:, None])
             parts.append(encoder.transform(as_levels(columns[i])))
-        return torch.from_numpy(np.concatenate(parts, 1).astype(np.float32))
+        return torch.from_numpy(np.concatenate(parts, 1).astype(np.float64))
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able form, the arguments by name."""
@@ -99,8 +96,8 @@ class Encoding:
 def checked(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
     """`X` by scikit-learn's rules, which set or check its number of columns and their names.
 
-    A data frame with categorical columns stays one; everything else becomes an array, float64 (n, d),
-    or images. Raises `ValueError` as scikit-learn does, for NaN, too few rows, other columns.
+    A data frame with categorical columns stays one; everything else becomes an array, float64
+    (n, d), or images. Raises `ValueError` as scikit-learn does: for NaN, no rows, other columns.
     """
     if isinstance(X, Tensor):
         X = X.detach().cpu().numpy()
@@ -148,7 +145,7 @@ def numbers_of(X: Any, columns: list[Any], numeric: tuple[int, ...]) -> np.ndarr
     if not numeric:
         return np.empty((len(X), 0))
     table = np.stack([np.asarray(columns[i], dtype=np.float64) for i in numeric], 1)
-    return check_array(table, dtype=np.float64, input_name="X")
+    return np.asarray(check_array(table, input_name="X"))
 
 
 def plain(value: Any) -> Any:
@@ -156,13 +153,15 @@ def plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def read_attribute(values: Any, kind: str) -> tuple[Attribute, Tensor]:
-    """The attribute that sensitive features suggest, and their codes (n, columns), missing ones too.
+def read_attribute(values: Any, kind: str, rows: int) -> tuple[Attribute, Tensor]:
+    """The attribute that sensitive features suggest, and their codes (n, columns), missing ones
+    too.
 
     Args:
         values: (n,) or (n, k); an array, a series, a data frame, or a dict of columns.
         kind: "categorical", "continuous", or "auto": numbers with fractions, or more than 20
             different whole floats, are a quantity; all else are categories.
+        rows: n, of X.
 
     Raises `InfoshedError` for columns of both kinds, and where a column has one value only.
     """
@@ -182,18 +181,22 @@ def read_attribute(values: Any, kind: str) -> tuple[Attribute, Tensor]:
         label = getattr(values, "name", None)
         names = [f"{name}[{i}]" for i in range(len(columns))]
         names = [str(label) if label else name] if len(columns) == 1 else names
+    for column in columns:
+        check_same_length(X=range(rows), sensitive_features=column)
     kinds = {kind if kind != "auto" else kind_of(column) for column in columns}
     if len(kinds) > 1:
         raise InfoshedError(
-            f"`{name}` has categories and quantities ({', '.join(names)}); give columns of one kind: "
-            "bin the quantities, or say attribute_kind='categorical' or 'continuous'"
+            f"`{name}` has categories and quantities ({', '.join(names)}); give columns of one "
+            "kind: bin the quantities, or say attribute_kind='categorical' or 'continuous'"
         )
     joint = ", ".join(names)
     if kinds == {"continuous"}:
         table = np.stack(columns, 1)
         attribute: Attribute = Continuous.from_values(table, joint, missing=True)
         return attribute, attribute.encode(table, missing=True)
-    parts = [Categorical.from_values(c, n, missing=True) for c, n in zip(columns, names, strict=True)]
+    parts = [
+        Categorical.from_values(c, n, missing=True) for c, n in zip(columns, names, strict=True)
+    ]
     if len(parts) > 1:
         attribute = MultiCategorical(joint, tuple(parts))
         codes = [p.encode(c, missing=True) for p, c in zip(parts, columns, strict=True)]
@@ -205,7 +208,7 @@ def read_attribute(values: Any, kind: str) -> tuple[Attribute, Tensor]:
 
 
 def kind_of(column: np.ndarray) -> str:
-    """"continuous" or "categorical", by the values of a column (n,)."""
+    """ "continuous" or "categorical", by the values of a column (n,)."""
     if column.dtype.kind != "f":
         return "categorical"
     present = column[~np.isnan(column)]
