@@ -26,6 +26,7 @@ from torch import Tensor
 
 from infoshed.checks import InfoshedError, as_array
 
+TYPICAL = 10_000  # rows: shares are right to 1e-4
 KINDS = ("binary", "categorical", "multi-categorical", "continuous")
 
 
@@ -47,6 +48,11 @@ class Attribute(ABC):
     def known(self, codes: Tensor) -> Tensor:
         """Which rows of `codes` have no missing code, (n,) bool."""
         return (codes >= 0 if self.heads else codes == codes).all(1)
+
+    @abstractmethod
+    def typical(self) -> Tensor:
+        """Codes (n, columns) whose columns are each distributed as in training, for what needs to
+        know the marginal p(c) alone."""
 
     def filled(self, codes: Tensor) -> Tensor:
         """`codes` with 0 for missing ones, for a reader that weighs such rows by 0."""
@@ -153,6 +159,12 @@ class Categorical(Attribute):
     def features(self, codes: Tensor) -> Tensor:
         return F.one_hot(codes[:, 0], len(self.levels)).float()
 
+    def typical(self) -> Tensor:
+        edges = np.cumsum(self.probabilities)[:-1]
+        return torch.from_numpy(np.searchsorted(edges, (np.arange(TYPICAL) + 0.5) / TYPICAL))[
+            :, None
+        ]
+
     @property
     def heads(self) -> tuple[int, ...]:
         return (len(self.levels),)
@@ -238,6 +250,9 @@ class MultiCategorical(Attribute):
             [part.features(codes[:, i : i + 1]) for i, part in enumerate(self.parts)], 1
         )
 
+    def typical(self) -> Tensor:
+        return torch.cat([part.typical() for part in self.parts], 1)
+
     @property
     def heads(self) -> tuple[int, ...]:
         return tuple(len(part.levels) for part in self.parts)
@@ -316,6 +331,11 @@ class Continuous(Attribute):
 
     def features(self, codes: Tensor) -> Tensor:
         return codes
+
+    def typical(self) -> Tensor:
+        # Mean 0 and deviation 1 are all that is kept of a quantity.
+        quantiles = torch.special.ndtri((torch.arange(TYPICAL) + 0.5) / TYPICAL).float()
+        return quantiles[:, None].expand(-1, self.width).contiguous()
 
     @property
     def width(self) -> int:

@@ -15,6 +15,7 @@ from itertools import chain
 from typing import ClassVar
 
 from infoshed.experiments.base import (
+    FACTORS,
     OURS,
     Cell,
     Contender,

@@ -32,12 +32,11 @@ from infoshed.checks import InfoshedError, check_choice, check_number
 from infoshed.estimators.class_scoring import log_prior
 from infoshed.methods.base import LOSSES, Fresh, Setting, check_loss
 from infoshed.methods.supervised import Plain
-from infoshed.penalty import MutualInformationPenalty
+from infoshed.penalty import STRENGTH, MutualInformationPenalty
 from infoshed.pressure import Budget, FixedStrength, budget_nats
 from infoshed.seeds import torch_generator
 from infoshed.types import Batch
 
-STRENGTH = 0.3
 HOLD_OUT_EVERY = 10  # steps; one pass of the encoder without a gradient costs 2% of so many
 BUDGET_EVERY = 2  # the same where these readings steer
 PROBED_ROWS = 2000  # at most, by the alarm
