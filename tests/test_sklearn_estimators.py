@@ -196,19 +196,17 @@ def test_grid_search_and_pipelines_route_the_attribute(arrays: Any):
 
 def test_fairlearns_metric_frame(people: Any):
     frame, y, sex = people
-    model = DebiasedClassifier().fit(frame, y, sensitive_features=sex)
-    metrics = {
-        "accuracy": accuracy_score,
-        "selected": lambda t, p: selection_rate(t, p, pos_label="yes"),
-    }
-    by = MetricFrame(metrics=metrics, y_true=y, y_pred=model.predict(frame), sensitive_features=sex)
-    assert by.overall["accuracy"] > 0.6
-    assert by.by_group.index.tolist() == ["f", "m"]
-    plain = DebiasedClassifier().fit(frame, y)
-    of_plain = MetricFrame(
-        metrics=metrics, y_true=y, y_pred=plain.predict(frame), sensitive_features=sex
-    )
-    assert by.difference()["selected"] < of_plain.difference()["selected"]
+    paid = y == "yes"
+    metrics = {"accuracy": accuracy_score, "selected": selection_rate}
+    gaps = []
+    for c in (sex, None):
+        guess = DebiasedClassifier(epochs=20).fit(frame, paid, sensitive_features=c).predict(frame)
+        by = MetricFrame(metrics=metrics, y_true=paid, y_pred=guess, sensitive_features=sex)
+        overall: Any = by.overall
+        assert overall["accuracy"] > 0.6
+        assert by.by_group.index.tolist() == ["f", "m"]
+        gaps.append(float(np.asarray(by.difference()["selected"])))
+    assert gaps[0] < gaps[1]
 
 
 @pytest.mark.parametrize(

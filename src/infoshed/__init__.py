@@ -19,6 +19,8 @@ from infoshed.attributes import (
 from infoshed.checks import InfoshedError, NonFiniteError
 from infoshed.data import DATASETS, load
 from infoshed.estimators import ESTIMATORS
+from infoshed.label_prior import LabelPrior
+from infoshed.layer import ShedLayer
 from infoshed.methods import METHODS
 from infoshed.penalty import MutualInformationPenalty
 from infoshed.pressure import Budget, FixedStrength
@@ -68,6 +70,7 @@ __all__ = [
     "ESTIMATORS",
     "FixedStrength",
     "InfoshedError",
+    "LabelPrior",
     "METHODS",
     "MIEstimate",
     "MultiCategorical",
@@ -75,6 +78,7 @@ __all__ = [
     "NonFiniteError",
     "Recipe",
     "Run",
+    "ShedLayer",
     "Split",
     "audit",
     "audit_data",

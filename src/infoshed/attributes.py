@@ -318,7 +318,8 @@ class Continuous(Attribute):
         array = array[:, None] if array.ndim == 1 else array
         if array.ndim != 2 or not array.size:
             raise InfoshedError(f"attribute '{name}' must have shape (n, d), got {array.shape}")
-        _refuse_missing(name, ~(np.isfinite(array) | (missing & np.isnan(array))).all(1))
+        fine = np.isfinite(array) | (missing & np.isnan(array))
+        _refuse_missing(name, np.atleast_1d(~fine.all(1)))
         return array
 
     def encode(self, values: Any, missing: bool = False) -> Tensor:

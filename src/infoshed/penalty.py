@@ -22,12 +22,13 @@ In somebody else's loop, one line beside z; the loss, `backward` and the optimis
     z = encoder(x)
     shed(z, c, y)
 
-A call takes g_I there and fits the critic to the same rows afterwards; when the backward pass brings
-g_task to z, the balanced gradient is added to it. So the task's own graph is walked once and may be
-compiled, and the value of the penalty is not in the loss. Where the loss is scaled on its way back,
-`scale` says by how much: 1/k for k accumulated batches, the scaler's scale in float16. z may be
-float16 or bfloat16; the critic computes in float32. `term` and `update` are the same in two steps,
-for a loop that wants the value.
+A call takes g_I there and fits the critic to the same rows afterwards; when the backward pass
+brings g_task to z, the balanced gradient is added to it. So the task's own graph is walked once and
+may be compiled, and the value of the penalty is not in the loss. Where the loss is scaled on its
+way back, `scale` says by how much: 1/k for k accumulated batches, the scaler's scale in float16. z
+may be float16 or bfloat16; the critic computes in float32. Several attributes have a penalty each,
+with a strength or budget of its own; a later one is balanced against what arrives with the earlier
+ones in it. `term` and `update` are the same in two steps, for a loop that wants the value.
 
 Rows whose c is missing (code -1, NaN where c is continuous, in any column) carry weight 0 in the
 critic, the estimate and its gradient, and g_task is compared over the other rows: the penalty is

@@ -15,7 +15,6 @@ from itertools import chain
 from typing import ClassVar
 
 from infoshed.experiments.base import (
-    FACTORS,
     OURS,
     Cell,
     Contender,

@@ -243,7 +243,7 @@ class _Debiased(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
                 "array where training had none"
             )
         inputs, model = self.encoding_.apply(X), self.run_.model.eval()
-        if self.run_.config.encoder == "mlp" and inputs.ndim == 2:
+        if self.run_.config.encoder in ("mlp", "linear") and inputs.ndim == 2:
             # In single precision a row's last digits depend on the rows beside it.
             model = deepcopy(model).double()
             parts = [read(model, x) for x in inputs.split(2000)]
