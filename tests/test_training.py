@@ -256,10 +256,10 @@ def test_the_critic_sees_features_of_the_present_encoder(table: DataSet):
     seen: list[tuple[Tensor, Tensor]] = []
     update, batch = method.penalty.update, table.train.take(torch.arange(64))
 
-    def noted(z: Tensor, *rest: Any) -> None:
+    def noted(z: Tensor, *rest: Any, **weights: Any) -> None:
         now = [method.model.encoder(rows.x).detach() for rows in (batch, pools[-1])]
         seen.append((z, torch.cat(now)))
-        update(z, *rest)
+        update(z, *rest, **weights)
 
     method.penalty.update = noted  # type: ignore[method-assign]
     generator = torch.Generator().manual_seed(0)
@@ -283,9 +283,9 @@ def test_the_gradient_is_of_a_critic_that_has_not_seen_the_rows(table: DataSet):
     for name in ("term", "update"):
         call = getattr(method.penalty, name)
 
-        def noted(*rest: Any, call: Any = call, name: str = name) -> Any:
+        def noted(*rest: Any, call: Any = call, name: str = name, **weights: Any) -> Any:
             order.append(name)
-            return call(*rest)
+            return call(*rest, **weights)
 
         setattr(method.penalty, name, noted)
     method.step(table.train.take(torch.arange(64)), lambda n: pytest.fail("no fresh rows needed"))

@@ -19,6 +19,8 @@ from infoshed.attributes import (
 from infoshed.checks import InfoshedError, NonFiniteError
 from infoshed.data import DATASETS, load
 from infoshed.estimators import ESTIMATORS
+from infoshed.label_prior import LabelPrior
+from infoshed.layer import ShedLayer
 from infoshed.methods import METHODS
 from infoshed.penalty import MutualInformationPenalty
 from infoshed.pressure import Budget, FixedStrength
@@ -30,11 +32,14 @@ from infoshed.version import __version__
 if TYPE_CHECKING:
     from infoshed.auditing import Audit, DataAudit, audit, audit_data
     from infoshed.offline import MIEstimate, estimate_mi
+    from infoshed.sklearn import DebiasedClassifier, DebiasedTransformer
 
 # Imported when first asked for: they need scikit-learn, slower to import than all the rest.
 LAZY = {
     "Audit": "infoshed.auditing",
     "DataAudit": "infoshed.auditing",
+    "DebiasedClassifier": "infoshed.sklearn",
+    "DebiasedTransformer": "infoshed.sklearn",
     "MIEstimate": "infoshed.offline",
     "audit": "infoshed.auditing",
     "audit_data": "infoshed.auditing",
@@ -60,9 +65,12 @@ __all__ = [
     "DATASETS",
     "DataAudit",
     "DataSet",
+    "DebiasedClassifier",
+    "DebiasedTransformer",
     "ESTIMATORS",
     "FixedStrength",
     "InfoshedError",
+    "LabelPrior",
     "METHODS",
     "MIEstimate",
     "MultiCategorical",
@@ -70,6 +78,7 @@ __all__ = [
     "NonFiniteError",
     "Recipe",
     "Run",
+    "ShedLayer",
     "Split",
     "audit",
     "audit_data",

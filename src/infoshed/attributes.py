@@ -7,6 +7,10 @@ raw values to a 2-D tensor of codes, the form in which c travels through the lib
 - `MultiCategorical`: (n, k) int64, one column per part;
 - `Continuous`: (n, d) float32, standardised with the training mean and deviation.
 
+A value that is missing (None or NaN) is refused, or on request (`missing=True`) gets the code -1,
+NaN where c is continuous. Training then uses the rows whose codes are all there for everything
+that concerns c, and every row for the label.
+
 Entropies are in nats. For several categoricals `entropy` is the **sum** of the parts' entropies,
 sum_k H(C_k), because critics with one head per part measure sum_k I(Z;C_k); neither is the joint.
 """
@@ -22,6 +26,7 @@ from torch import Tensor
 
 from infoshed.checks import InfoshedError, as_array
 
+TYPICAL = 10_000  # rows: shares are right to 1e-4
 KINDS = ("binary", "categorical", "multi-categorical", "continuous")
 
 
@@ -32,13 +37,26 @@ class Attribute(ABC):
     name: str
 
     @abstractmethod
-    def encode(self, values: Any) -> Tensor:
-        """Codes of raw `values`, shape (n, columns). Raises `InfoshedError` for missing,
-        non-finite or unseen values, naming the attribute and the value."""
+    def encode(self, values: Any, missing: bool = False) -> Tensor:
+        """Codes of raw `values`, shape (n, columns). Raises `InfoshedError` for missing (unless
+        `missing`), infinite or unseen values, naming the attribute and the value."""
 
     @abstractmethod
     def features(self, codes: Tensor) -> Tensor:
         """`codes` as floats (n, width) for a network that reads c: one-hot, or as they are."""
+
+    def known(self, codes: Tensor) -> Tensor:
+        """Which rows of `codes` have no missing code, (n,) bool."""
+        return (codes >= 0 if self.heads else codes == codes).all(1)
+
+    @abstractmethod
+    def typical(self) -> Tensor:
+        """Codes (n, columns) whose columns are each distributed as in training, for what needs to
+        know the marginal p(c) alone."""
+
+    def filled(self, codes: Tensor) -> Tensor:
+        """`codes` with 0 for missing ones, for a reader that weighs such rows by 0."""
+        return codes.clamp_min(0) if self.heads else torch.where(codes == codes, codes, 0)
 
     @property
     def heads(self) -> tuple[int, ...]:
@@ -94,9 +112,19 @@ class Categorical(Attribute):
             )
 
     @classmethod
-    def from_values(cls, values: Any, name: str = "c", levels: Any = None) -> "Categorical":
-        """Learn levels (sorted, unless given) and shares from training `values`, shape (n,)."""
+    def from_values(
+        cls, values: Any, name: str = "c", levels: Any = None, missing: bool = False
+    ) -> "Categorical":
+        """Learn levels (sorted, unless given) and shares from training `values`, shape (n,).
+
+        Args:
+            missing: leave out missing values instead of refusing them.
+        """
         array = _column(name, values)
+        if missing:
+            array = array[_present(array)]
+            if not len(array):
+                raise InfoshedError(f"attribute '{name}' has no value that is not missing")
         found, _, counts = _unique(name, array)
         if len(found) < 2:
             raise InfoshedError(
@@ -111,9 +139,10 @@ class Categorical(Attribute):
             raise InfoshedError(f"attribute '{name}' has values outside its levels: {strange[:5]}")
         return cls(name, tuple(levels), tuple(table.get(v, 0) / len(array) for v in levels))
 
-    def encode(self, values: Any) -> Tensor:
+    def encode(self, values: Any, missing: bool = False) -> Tensor:
         array = _column(self.name, values)
-        found, inverse, _ = _unique(self.name, array)
+        present = _present(array) if missing else np.ones(len(array), bool)
+        found, inverse, _ = _unique(self.name, array[present])
         position = {level: i for i, level in enumerate(self.levels)}
         strange = [v.item() for v in found if v.item() not in position]
         if strange:
@@ -123,10 +152,18 @@ class Categorical(Attribute):
                 f"training data; known values: {known}"
             )
         lookup = np.array([position[v.item()] for v in found], dtype=np.int64)
-        return torch.from_numpy(lookup[inverse])[:, None]
+        codes = np.full(len(array), -1)
+        codes[present] = lookup[inverse]
+        return torch.from_numpy(codes)[:, None]
 
     def features(self, codes: Tensor) -> Tensor:
         return F.one_hot(codes[:, 0], len(self.levels)).float()
+
+    def typical(self) -> Tensor:
+        edges = np.cumsum(self.probabilities)[:-1]
+        return torch.from_numpy(np.searchsorted(edges, (np.arange(TYPICAL) + 0.5) / TYPICAL))[
+            :, None
+        ]
 
     @property
     def heads(self) -> tuple[int, ...]:
@@ -172,25 +209,31 @@ class MultiCategorical(Attribute):
 
     @classmethod
     def from_values(
-        cls, values: Any, name: str = "c", names: Any = None, levels: Any = None
+        cls,
+        values: Any,
+        name: str = "c",
+        names: Any = None,
+        levels: Any = None,
+        missing: bool = False,
     ) -> "MultiCategorical":
         """Learn one `Categorical` per column of `values`, shape (n, k).
 
         Args:
             names: names of the k parts; "name[0]", "name[1]", ... unless given.
             levels: the levels of every part where they are known beforehand.
+            missing: leave out missing values instead of refusing them.
         """
         columns = _columns(name, values)
         names = names or [f"{name}[{i}]" for i in range(columns.shape[1])]
         return cls(
             name,
             tuple(
-                Categorical.from_values(column, part, levels)
+                Categorical.from_values(column, part, levels, missing)
                 for column, part in zip(columns.T, names, strict=True)
             ),
         )
 
-    def encode(self, values: Any) -> Tensor:
+    def encode(self, values: Any, missing: bool = False) -> Tensor:
         columns = _columns(self.name, values)
         if columns.shape[1] != len(self.parts):
             raise InfoshedError(
@@ -198,13 +241,17 @@ class MultiCategorical(Attribute):
                 f"got {columns.shape[1]} columns"
             )
         return torch.cat(
-            [part.encode(col) for part, col in zip(self.parts, columns.T, strict=True)], 1
+            [part.encode(col, missing) for part, col in zip(self.parts, columns.T, strict=True)],
+            1,
         )
 
     def features(self, codes: Tensor) -> Tensor:
         return torch.cat(
             [part.features(codes[:, i : i + 1]) for i, part in enumerate(self.parts)], 1
         )
+
+    def typical(self) -> Tensor:
+        return torch.cat([part.typical() for part in self.parts], 1)
 
     @property
     def heads(self) -> tuple[int, ...]:
@@ -238,9 +285,16 @@ class Continuous(Attribute):
             )
 
     @classmethod
-    def from_values(cls, values: Any, name: str = "c") -> "Continuous":
-        """Learn mean and standard deviation from training `values`, shape (n,) or (n, d)."""
-        array = cls._matrix(name, values)
+    def from_values(cls, values: Any, name: str = "c", missing: bool = False) -> "Continuous":
+        """Learn mean and standard deviation from training `values`, shape (n,) or (n, d).
+
+        Args:
+            missing: leave out rows with a missing value instead of refusing them.
+        """
+        array = cls._matrix(name, values, missing)
+        array = array[~np.isnan(array).any(1)]
+        if not len(array):
+            raise InfoshedError(f"attribute '{name}' has no row without a missing value")
         for i, column in enumerate(array.T):
             if column.max() == column.min():
                 raise InfoshedError(
@@ -250,8 +304,12 @@ class Continuous(Attribute):
         return cls(name, tuple(array.mean(0)), tuple(array.std(0)))
 
     @staticmethod
-    def _matrix(name: str, values: Any) -> np.ndarray:
+    def _matrix(name: str, values: Any, missing: bool = False) -> np.ndarray:
         array = as_array(name, values)
+        if missing and array.dtype.kind == "O":
+            array = np.where(_present(array), array, np.nan)
+            if all(isinstance(v, int | float | np.number) for v in array.ravel()):
+                array = array.astype(np.float64)
         if array.dtype.kind not in "biuf":
             raise InfoshedError(
                 f"attribute '{name}' is continuous and needs numbers, got {array.dtype}"
@@ -260,11 +318,12 @@ class Continuous(Attribute):
         array = array[:, None] if array.ndim == 1 else array
         if array.ndim != 2 or not array.size:
             raise InfoshedError(f"attribute '{name}' must have shape (n, d), got {array.shape}")
-        _refuse_missing(name, np.atleast_1d(~np.isfinite(array).all(1)))
+        fine = np.isfinite(array) | (missing & np.isnan(array))
+        _refuse_missing(name, np.atleast_1d(~fine.all(1)))
         return array
 
-    def encode(self, values: Any) -> Tensor:
-        array = self._matrix(self.name, values)
+    def encode(self, values: Any, missing: bool = False) -> Tensor:
+        array = self._matrix(self.name, values, missing)
         if array.shape[1] != len(self.mean):
             raise InfoshedError(
                 f"attribute '{self.name}' has {len(self.mean)} columns, got {array.shape[1]}"
@@ -274,22 +333,31 @@ class Continuous(Attribute):
     def features(self, codes: Tensor) -> Tensor:
         return codes
 
+    def typical(self) -> Tensor:
+        # Mean 0 and deviation 1 are all that is kept of a quantity.
+        quantiles = torch.special.ndtri((torch.arange(TYPICAL) + 0.5) / TYPICAL).float()
+        return quantiles[:, None].expand(-1, self.width).contiguous()
+
     @property
     def width(self) -> int:
         return len(self.mean)
 
 
-def infer_attribute(values: Any, name: str = "c") -> Attribute:
+def infer_attribute(values: Any, name: str = "c", missing: bool = False) -> Attribute:
     """The specification that raw training `values` suggest: floats are continuous, several
-    columns of whole numbers or text several categoricals, two values binary, else categorical."""
+    columns of whole numbers or text several categoricals, two values binary, else categorical.
+
+    Args:
+        missing: leave out missing values (None or NaN) instead of refusing them.
+    """
     if isinstance(values, Attribute):
         raise InfoshedError("expected attribute values, got a specification")
     array = as_array(name, values)
     if array.dtype.kind == "f":
-        return Continuous.from_values(array, name)
+        return Continuous.from_values(array, name, missing)
     if array.ndim == 2 and array.shape[1] > 1:
-        return MultiCategorical.from_values(array, name)
-    spec = Categorical.from_values(array, name)
+        return MultiCategorical.from_values(array, name, missing=missing)
+    spec = Categorical.from_values(array, name, missing=missing)
     return Binary(spec.name, spec.levels, spec.probabilities) if len(spec.levels) == 2 else spec
 
 
@@ -321,6 +389,17 @@ def _columns(name: str, values: Any) -> np.ndarray:
     return array
 
 
+def _present(array: np.ndarray) -> np.ndarray:
+    """Which values are neither None, NaN nor pandas' NA, bool of the shape of `array`."""
+    if array.dtype.kind == "f":
+        return ~np.isnan(array)
+    if array.dtype.kind != "O":
+        return np.ones(array.shape, bool)
+    # NA is known by its name: pandas need not be there, and whether NA equals NA is NA.
+    flat = [v is not None and type(v).__name__ != "NAType" and v == v for v in array.ravel()]
+    return np.array(flat, bool).reshape(array.shape)
+
+
 def _unique(name: str, array: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Sorted distinct values, their positions and their counts. Refuses missing and fractional
     values."""
@@ -337,6 +416,8 @@ def _unique(name: str, array: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nd
         _refuse_missing(name, missing)
         if all(isinstance(v, bool | int | np.integer) for v in array):
             array = array.astype(np.int64)
+        elif all(isinstance(v, bool | int | float | np.number) for v in array):
+            return _unique(name, array.astype(np.float64))
         else:
             array = array.astype(str)
     elif array.dtype.kind not in "biuSU":

@@ -64,6 +64,16 @@ def check_finite(name: str, value: Tensor, remedy: str) -> None:
         raise NonFiniteError(f"{name} became non-finite (NaN or infinity); {remedy}")
 
 
+def check_weights(weights: Tensor) -> None:
+    """Raise `InfoshedError` unless `weights` (n,) are finite, at least 0 and not all 0."""
+    if weights.ndim != 1:
+        raise InfoshedError(f"`weights` must have shape (n,), got {tuple(weights.shape)}")
+    if weights.device.type == "cpu":
+        good = torch.isfinite(weights).all() and (weights >= 0).all() and (weights > 0).any()
+        if not bool(good):
+            raise InfoshedError("`weights` must be finite, at least 0 and not all 0")
+
+
 def as_array(name: str, values: Any) -> np.ndarray:
     """`values` (list, numpy, torch, pandas or polars column) as a numpy array on the CPU."""
     if isinstance(values, Tensor):

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from infoshed.checks import InfoshedError
 
@@ -53,12 +53,9 @@ def read_json(path: str | Path) -> Any:
 
 def save_state(path: str | Path, state: Any) -> None:
     """Write nested `state` to `path` atomically; `load_state` reads it back."""
-    tensors: dict[str, torch.Tensor] = {}
-    skeleton = _strip(state, "", tensors)
-    # Clones: safetensors refuses tensors that share memory, and optimisers may hold such.
-    tensors = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+    tensors, metadata = _flat(state)
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={"infoshed": json.dumps(skeleton)})
+        safetensors.torch.save_file(tensors, temporary, metadata=metadata)
 
 
 def load_state(path: str | Path) -> Any:
@@ -69,6 +66,32 @@ def load_state(path: str | Path) -> Any:
             return _fill(skeleton, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise InfoshedError(f"cannot read {path}: {error}") from None
+
+
+def dump_state(state: Any) -> bytes:
+    """What `save_state` would write, in memory."""
+    tensors, metadata = _flat(state)
+    return safetensors.torch.save(tensors, metadata=metadata)
+
+
+def parse_state(data: bytes) -> Any:
+    """The nested state in what `dump_state` gave. Raises `InfoshedError` when it is broken."""
+    try:
+        tensors = safetensors.torch.load(data)
+        # The format's own header: its length in eight bytes, then JSON.
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        return _fill(json.loads(header["__metadata__"]["infoshed"]), tensors)
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise InfoshedError(f"this is no saved state: {error}") from None
+
+
+def _flat(state: Any) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """The tensors of a nested state by name, and the metadata that say where they belong."""
+    tensors: dict[str, torch.Tensor] = {}
+    skeleton = _strip(state, "", tensors)
+    # Clones: safetensors refuses tensors that share memory, and optimisers may hold such.
+    tensors = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+    return tensors, {"infoshed": json.dumps(skeleton)}
 
 
 def _strip(value: Any, path: str, tensors: dict[str, torch.Tensor]) -> Any:

@@ -15,7 +15,9 @@ with one head h that does not see c. Two corrections of the task loss follow:
 Where c decides y in the training data (H(Y|C) below 3% of H(Y), `LabelPrior.decided`) the first
 leaves nothing to learn, and the second weighs all rows alike.
 
-p(y|c) is a multinomial logistic regression on the features of c, fitted on the training table.
+p(y|c) is a multinomial logistic regression on the features of c, fitted on the training rows whose
+c is known. Where c is missing log p(y|c)/p(y) is taken as 0, no correction: if I(Z;C|Y) = 0, then
+h(z) alone is the posterior of y given z, so rows whose c is missing at random bias nothing.
 """
 
 from typing import TYPE_CHECKING
@@ -35,27 +37,46 @@ DECIDED = 0.03  # of H(Y)
 
 
 class LabelPrior:
-    """p(y|c) and p(y) fitted on training classes y (n,) and codes c (n, columns)."""
+    """p(y|c) and p(y) fitted on training classes y (n,) and codes c (n, columns), with importances
+    `weights` (n,) of mean 1 where rows have them."""
 
-    def __init__(self, y: Tensor, c: Tensor, attribute: Attribute, classes: int):
+    def __init__(
+        self,
+        y: Tensor,
+        c: Tensor,
+        attribute: Attribute,
+        classes: int,
+        weights: Tensor | None = None,
+    ):
         self.attribute = attribute
         self.classes = classes
-        counts = np.bincount(y.numpy(), minlength=classes)
+        share = torch.ones(len(y)) if weights is None else weights
+        counts = np.bincount(y.numpy(), share.numpy(), minlength=classes)
         # A class without training rows keeps a finite logarithm; nothing is ever predicted for it.
         self.log_marginal = torch.from_numpy(np.log(np.maximum(counts, 0.5) / len(y))).float()
+        self.weight = self.bias = None
+        self.decided = False
+        known = attribute.known(c) & (share > 0)
+        y, c, share = y[known], c[known], share[known]
+        if len(y.unique()) < 2:  # no rows, or rows of one class: c says nothing
+            return
         # Rows repeat when c is discrete: fit on distinct (y, c) with their counts.
         pairs = torch.cat([y[:, None].to(c.dtype), c], 1)
-        distinct, repeats = torch.unique(pairs, dim=0, return_counts=True)
+        distinct, place = torch.unique(pairs, dim=0, return_inverse=True)
+        repeats = torch.zeros(len(distinct), dtype=torch.float64).index_add_(
+            0, place, share.double()
+        )
         from sklearn.linear_model import LogisticRegression
 
         regression = LogisticRegression(C=10.0, max_iter=2000).fit(
             self._features(distinct[:, 1:].to(c.dtype)).numpy(),
             distinct[:, 0].long().numpy(),
-            sample_weight=repeats.numpy().astype(np.float64),
+            sample_weight=repeats.numpy(),
         )
         self.weight, self.bias = linear_scores(regression, classes)
-        rows = torch.from_numpy(counts[counts > 0] / len(y))
-        left = -(self.log_ratio(c) + self.log_marginal).gather(1, y[:, None]).mean()
+        rows = torch.from_numpy(counts[counts > 0] / counts.sum())
+        logs = -(self.log_ratio(c) + self.log_marginal).gather(1, y[:, None])[:, 0]
+        left = (logs * share).sum() / share.sum()
         # Then the adjusted loss is about 0 whatever the network does: nothing would be learned.
         self.decided = float(left) < DECIDED * -float((rows * rows.log()).sum())
 
@@ -69,8 +90,11 @@ class LabelPrior:
 
     def log_ratio(self, c: Tensor) -> Tensor:
         """log p(y|c) - log p(y) for every class: codes (n, columns) -> (n, classes), in nats."""
-        scores = F.linear(self._features(c), self.weight, self.bias)
-        return scores.log_softmax(1) - self.log_marginal
+        if self.weight is None:
+            return torch.zeros(len(c), self.classes)
+        scores = F.linear(self._features(self.attribute.filled(c)), self.weight, self.bias)
+        ratio = scores.log_softmax(1) - self.log_marginal
+        return torch.where(self.attribute.known(c)[:, None], ratio, 0)
 
     def weights(self, y: Tensor, c: Tensor) -> Tensor:
         """p(y) / p(y|c) for each row, capped at `WEIGHT_CAP`, shape (n,)."""

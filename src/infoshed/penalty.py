@@ -15,31 +15,46 @@ any optimiser keeps `strength` meaningful (the paper balances every parameter te
 information gradient an Adam of its own, which undoes the scale; see methods/mi_published.py).
 Under a `Budget` g_I is left as it is: the controller scales it (see `infoshed.pressure`).
 
-In somebody else's loop:
+In somebody else's loop, one line beside z; the loss, `backward` and the optimiser stay as they are:
 
-    shed = MutualInformationPenalty(dim, attribute, c_train, y_train, pressure=FixedStrength(1.0))
+    shed = MutualInformationPenalty(dim, attribute, c_train, y_train)
     ...
-    shed.update(encoder(x_pool).detach(), c_pool, y_pool)
-    loss = loss + shed.term(loss, z, c, y)
+    z = encoder(x)
+    shed(z, c, y)
+
+A call takes g_I there and fits the critic to the same rows afterwards; when the backward pass
+brings g_task to z, the balanced gradient is added to it. So the task's own graph is walked once and
+may be compiled, and the value of the penalty is not in the loss. Where the loss is scaled on its
+way back, `scale` says by how much: 1/k for k accumulated batches, the scaler's scale in float16. z
+may be float16 or bfloat16; the critic computes in float32. Several attributes have a penalty each,
+with a strength or budget of its own; a later one is balanced against what arrives with the earlier
+ones in it. `term` and `update` are the same in two steps, for a loop that wants the value.
+
+Rows whose c is missing (code -1, NaN where c is continuous, in any column) carry weight 0 in the
+critic, the estimate and its gradient, and g_task is compared over the other rows: the penalty is
+that of the rows with a c, unbiased where c is missing at random given z and y. All rows count in
+the task loss.
 
 `shed.health` says what the estimate is and whether to believe it (see `infoshed.health`). A
 `Budget` follows the estimates of `hold_out` from its first call on, and until then those of `term`.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from infoshed.attributes import Attribute
-from infoshed.checks import NonFiniteError, check_number, check_same_length
+from infoshed.checks import InfoshedError, NonFiniteError, check_number, check_same_length
 from infoshed.critic import Critic
 from infoshed.estimators import ESTIMATORS, build_estimator, inputs
 from infoshed.estimators.standardize import finite
 from infoshed.health import Health, RunningMean
-from infoshed.pressure import Pressure
+from infoshed.pressure import FixedStrength, Pressure
 from infoshed.seeds import seeded, torch_generator
 
+STRENGTH = 0.3
+HALF_SCALE = 2.0**12
 RUNNING = 0.2  # weight of the newest critic batch in the running estimate
 HELD_OUT = 0.3  # of the newest held-out batch; these are few
 PATIENCE = 20  # updates in a row with nothing finite in them before it is an error
@@ -51,11 +66,12 @@ class MutualInformationPenalty:
     Args:
         dim: columns of z.
         attribute: the specification of c.
-        c: training codes (n, columns), for the marginal p(c).
+        c: training codes (n, columns), for the marginal p(c); missing ones if later rows have any.
+            Unless given, p(c) is that of the attribute.
         y: training classes (n,); given, the penalty is I(Z;C|Y) instead of I(Z;C).
         weights: importance of the training rows (n,); given, the penalty is that of the weighted
             distribution, and `update` and `term` need weights too.
-        pressure: `FixedStrength` or `Budget`.
+        pressure: `FixedStrength` or `Budget`, or the number of a fixed strength.
         critic: a name in `ESTIMATORS`, or "auto".
         lr: learning rate of the critic's Adam.
         steps: critic steps per `update`.
@@ -68,25 +84,40 @@ class MutualInformationPenalty:
         self,
         dim: int,
         attribute: Attribute,
-        c: Tensor,
+        c: Tensor | None = None,
         y: Tensor | None = None,
         *,
         weights: Tensor | None = None,
-        pressure: Pressure,
+        pressure: Pressure | float = STRENGTH,
         critic: str = "auto",
         lr: float = 1e-3,
         steps: int = 2,
         seed: int = 0,
     ):
         check_number("critic_lr", lr, 0)
+        self.attribute = attribute
+        if c is None:
+            if y is not None or weights is not None:
+                raise InfoshedError("with `y` or `weights` give `c` of the training rows too")
+            c, self.partly = attribute.typical(), True  # rows to come may lack c
+        else:
+            self.partly = not bool(attribute.known(c).all())
+        known = attribute.known(c)
+        if not bool(known.any()):
+            raise InfoshedError(
+                f"attribute '{attribute.name}' is missing in all rows; there is nothing to shed"
+            )
+        if not bool(known.all()):
+            c, weights = self._known(c, weights)
         check_number("critic_steps", steps, 1, integer=True)
         if critic in ESTIMATORS:
             ESTIMATORS[critic].check_trainable()
         with seeded(seed, "critic"):
             self.estimator = build_estimator(critic, dim, attribute, c, y, weights=weights)
-        self.pressure = pressure
+        self.pressure = pressure if isinstance(pressure, Pressure) else FixedStrength(pressure)
         self.steps = steps
         self.conditional = y is not None
+        self.device = c.device
         self.generator = torch_generator(seed, "critic")
         self.critic = Critic(self.estimator, lr)
         self.ceiling = None
@@ -96,6 +127,40 @@ class MutualInformationPenalty:
         self.running, self.held = RunningMean(RUNNING), RunningMean(HELD_OUT)
         self.gradient, self.skipped, self.bad_updates = torch.zeros(3)
         self.updates = 0
+
+    def __call__(
+        self,
+        z: Tensor,
+        c: Tensor,
+        y: Tensor | None = None,
+        *,
+        weights: Tensor | None = None,
+        scale: Tensor | float = 1.0,
+    ) -> None:
+        """Shed in the backward pass to come, and fit the critic; see the module. Without gradients
+        (`torch.no_grad`) nothing is done.
+
+        Args:
+            z: (n, dim) with its graph, on the way from the inputs to the loss. c: codes
+                (n, columns). y: classes (n,).
+            weights: importance of the rows (n,).
+            scale: by what the task loss is multiplied before its backward pass.
+
+        Raises `InfoshedError` for a z that nothing can be learned from, as it has no graph.
+        """
+        if not torch.is_grad_enabled():
+            return
+        if not z.requires_grad:
+            raise InfoshedError("`z` has no graph: give what the encoder returned, not detached")
+        read = self._read(z, c, y, weights)
+        if read is not None:
+
+            def add(arriving: Tensor) -> Tensor:
+                extra = self._pressed(read, arriving.float() / scale)
+                return arriving + (extra * scale).to(arriving.dtype)
+
+            z.register_hook(add)
+        self.update(z.detach(), c, y, weights=weights)
 
     def update(
         self,
@@ -116,8 +181,13 @@ class MutualInformationPenalty:
         Raises `NonFiniteError` after many updates in a row without any other.
         """
         check_same_length(z=z, c=c, y=y, weights=weights)
+        z = self._received(z)
+        c, weights = self._known(c, weights)
+        if nothing(weights):
+            return
         if readable(z):
-            fitted = self.critic.fit(z, c, y, weights, self.steps, self.generator)
+            with torch.enable_grad(), torch.autocast(z.device.type, enabled=False):
+                fitted = self.critic.fit(z, c, y, weights, self.steps, self.generator)
             both = torch.stack(fitted)
             estimate, gradient = both.mean(1).unbind()  # non-finite if any is, and left out
             self.running.add(estimate, both.shape[1])
@@ -153,23 +223,15 @@ class MutualInformationPenalty:
             z: (n, dim) with its graph. c: codes (n, columns). y: classes (n,).
             weights: importance of the rows (n,).
         """
-        if not readable(z):
+        read = self._read(z, c, y, weights)
+        if read is None:
             return task_loss.new_zeros(())
-        (task_gradient,) = torch.autograd.grad(task_loss, z, retain_graph=True)
-        leaf = z.detach().requires_grad_()
-        estimate = self.estimator(leaf, c, y, weights=weights, generator=self.generator)
-        (gradient,) = torch.autograd.grad(estimate, leaf)
-        balanced = gradient
-        if self.pressure.balanced:
-            balanced = balance(gradient, task_gradient, leaf.detach().std(0, correction=0))
-        total = estimate.detach() + balanced.sum()
-        good = torch.isfinite(total)
-        self.estimate = torch.where(good, estimate.detach(), self.estimate.to(estimate))
-        if self.held.value is None:
-            self.pressure.observe(self.estimate)
-        strength = self.pressure.strength.to(z.device)
-        # `where` and not a product: 0 times NaN is NaN.
-        surrogate = (z * (strength * torch.where(good, balanced, 0))).sum()
+        # In float16 a gradient of a mean over rows may be too small to be told from 0.
+        up = HALF_SCALE if z.dtype == torch.float16 else 1.0
+        (task_gradient,) = torch.autograd.grad(task_loss * up, z, retain_graph=True)
+        extra = self._pressed(read, task_gradient.to(read.gradient.dtype) / up)
+        surrogate = (z.to(extra.dtype) * extra).sum()
+        good, strength = torch.isfinite(read.estimate), self.pressure.strength.to(z.device)
         value = torch.where(good, strength * self.estimate, 0)
         return surrogate + (value - surrogate).detach()
 
@@ -187,12 +249,59 @@ class MutualInformationPenalty:
 
         Args: as in `update`.
         """
-        if not readable(z):
+        z = self._received(z)
+        c, weights = self._known(c, weights)
+        if not readable(z) or nothing(weights):
             return z.new_full((), float("nan"))
-        value = self.estimator(z, c, y, weights=weights, generator=self.generator)
+        with torch.autocast(z.device.type, enabled=False):
+            value = self.estimator(z, c, y, weights=weights, generator=self.generator)
         self.held.add(value)
         self.pressure.observe(value)
         return value
+
+    def _read(
+        self, z: Tensor, c: Tensor, y: Tensor | None, weights: Tensor | None
+    ) -> "_Reading | None":
+        """The estimate and its gradient in z; None where there is nothing to read."""
+        leaf = self._received(z.detach())
+        filled, weights = self._known(c, weights)
+        if not readable(leaf) or nothing(weights):
+            return None
+        leaf.requires_grad_()
+        with torch.enable_grad(), torch.autocast(z.device.type, enabled=False):
+            estimate = self.estimator(leaf, filled, y, weights=weights, generator=self.generator)
+            (gradient,) = torch.autograd.grad(estimate, leaf)
+        known = self.attribute.known(c).to(leaf.dtype)[:, None] if self.partly else None
+        return _Reading(estimate.detach(), gradient, leaf.detach().std(0, correction=0), known)
+
+    def _pressed(self, read: "_Reading", task_gradient: Tensor) -> Tensor:
+        """What is added to the task's gradient in z (n, dim); 0 where it is not finite."""
+        gradient, good = read.gradient, torch.isfinite(read.estimate)
+        if self.pressure.balanced:
+            if read.known is not None:
+                share = read.known.mean().clamp_min(1 / len(read.known))
+                task_gradient = task_gradient * read.known / share
+            gradient = balance(gradient, task_gradient, read.units)
+        good = good & torch.isfinite(gradient.sum())
+        self.estimate = torch.where(good, read.estimate, self.estimate.to(read.estimate))
+        if self.held.value is None:
+            self.pressure.observe(self.estimate)
+        # `where` and not a product: 0 times NaN is NaN.
+        return self.pressure.strength.to(gradient.device) * torch.where(good, gradient, 0)
+
+    def _received(self, z: Tensor) -> Tensor:
+        """z in a type that the critic computes in; the critic follows z to its device."""
+        if self.device != z.device:
+            self.estimator.to(z.device)
+            self.device = z.device
+        return z.float() if z.dtype in (torch.float16, torch.bfloat16) else z
+
+    def _known(self, c: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Codes without missing ones, whose rows weigh 0; as they are where none is missing."""
+        if not self.partly:
+            return c, weights
+        known = self.attribute.known(c).float()
+        return self.attribute.filled(c), known if weights is None else known * weights
 
     @property
     def health(self) -> Health:
@@ -223,6 +332,16 @@ class MutualInformationPenalty:
         self.updates = state["updates"]
 
 
+class _Reading(NamedTuple):
+    """What the critic said of a batch: the estimate, its gradient in z (n, dim), the deviations of
+    z's columns (dim,), and which rows have a c, 0 or 1 (n, 1), None where all do."""
+
+    estimate: Tensor
+    gradient: Tensor
+    units: Tensor
+    known: Tensor | None
+
+
 def balance(gradient: Tensor, task_gradient: Tensor, units: Tensor | float = 1.0) -> Tensor:
     """`gradient` scaled to the L2 norm of `task_gradient` where it is longer: g min(|t|,|g|)/|g|,
     and 0 where g is 0. Both of any one shape.
@@ -239,6 +358,12 @@ def readable(z: Tensor) -> bool:
     """Whether z can be given to an estimator, which refuses NaN and infinity on the CPU. On a GPU
     always: there nothing is looked at, and what is not finite is left out further down."""
     return z.device.type != "cpu" or bool(finite(z.detach()))
+
+
+def nothing(weights: Tensor | None) -> bool:
+    """Whether no row has a weight, such as a batch in which every c is missing. As `readable`,
+    looked at on the CPU alone."""
+    return weights is not None and weights.device.type == "cpu" and not bool((weights > 0).any())
 
 
 def entropy_given(

@@ -52,6 +52,8 @@ class SharedFlags:
     "IMDB faces: colour rather than grey images."
     attribute: Annotated[str | None, Parameter(group=DATA)] = None
     "German credit: the attribute to shed, sex or age."
+    agreement: Annotated[float | None, Parameter(group=DATA)] = None
+    "Two signals: probability that the attribute equals the class in biased rows (0.9)."
     data_dir: Annotated[str | None, Parameter(group=DATA)] = None
     "Folder that holds the data set's files."
 

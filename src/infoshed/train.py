@@ -17,7 +17,7 @@ from infoshed.checks import InfoshedError, NonFiniteError, check_number
 from infoshed.evaluate import evaluate, validate
 from infoshed.io import load_state, read_json, save_state, write_json
 from infoshed.label_prior import LabelPrior
-from infoshed.methods import METHODS, Setting, check_attribute, method_options
+from infoshed.methods import METHODS, Setting, check_data, method_options
 from infoshed.nn import Model
 from infoshed.progress import TrainingBar
 from infoshed.run import Config, Run, new_model, read_metrics, write_metrics
@@ -116,8 +116,11 @@ class Training:
         self.data, self.config = data, config
         self.model = new_model(config, encoder)
         self.average = AveragedModel(self.model, multi_avg_fn=self._average_step)
-        self.prior = LabelPrior(data.train.y, data.train.c, data.attribute, len(data.classes))
+        train = data.train
+        self.prior = LabelPrior(train.y, train.c, data.attribute, len(data.classes), train.weights)
         self.weights = self.prior.weights(data.validation.y, data.validation.c)
+        if data.validation.weights is not None:
+            self.weights = self.weights * data.validation.weights
         self.method = METHODS[config.method](
             Setting(self.model, data, config.lr, config.batch_size, self.prior, config.seed),
             method_options(config.method, config.options),
@@ -254,7 +257,7 @@ def make_config(
         given: epochs, batch_size, lr, average, dim, precision; None where not given.
     """
     options = asdict(method_options(method, options))
-    check_attribute(method, data.attribute)
+    check_data(method, data)
     recipe = asdict(data.recipe)
     recipe_encoder = recipe.pop("encoder")
     values: dict[str, Any] = {"average": AVERAGE} | recipe | METHODS[method].defaults

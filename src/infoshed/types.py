@@ -6,21 +6,27 @@ attribute (see `infoshed.attributes`).
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from infoshed.attributes import Attribute
-from infoshed.checks import InfoshedError, check_same_length
+from infoshed.checks import InfoshedError, check_same_length, check_weights
 
 
-class Batch(NamedTuple):
-    """x (n, ...), y (n,) int64, c (n, columns) codes."""
+@dataclass(frozen=True)
+class Batch:
+    """x (n, ...), y (n,) int64, c (n, columns) codes, which `x, y, c = batch` unpacks; and where
+    rows have them weights (n,), of mean 1 in the whole split."""
 
     x: Tensor
     y: Tensor
     c: Tensor
+    weights: Tensor | None = None
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter((self.x, self.y, self.c))
 
 
 def as_input(x: Tensor) -> Tensor:
@@ -33,7 +39,8 @@ def as_input(x: Tensor) -> Tensor:
 @dataclass(frozen=True)
 class Split:
     """One part of a data set: inputs x (n, ...), classes y (n,), codes c (n, columns) from
-    `Attribute.encode`; and rgb (n, 3) uint8 where c is a colour, for figures.
+    `Attribute.encode`; rgb (n, 3) uint8 where c is a colour, for figures; and weights (n,), the
+    importance of every row, on any scale, equal unless given.
 
     numpy arrays become tensors, whole numbers in y int64. Raises `InfoshedError` for shapes that
     do not fit.
@@ -43,6 +50,7 @@ class Split:
     y: Tensor
     c: Tensor
     rgb: Tensor | None = None
+    weights: Tensor | None = None
 
     def __post_init__(self):
         for name in ("x", "y", "c"):
@@ -61,12 +69,19 @@ class Split:
                 f"`c` must be codes of shape (n, columns), got {tuple(self.c.shape)}"
             )
 
+        if self.weights is not None:
+            weights = torch.as_tensor(self.weights).double()
+            check_same_length(x=self.x, weights=weights)
+            check_weights(weights)
+            object.__setattr__(self, "weights", (weights / weights.mean()).float())
+
     def __len__(self) -> int:
         return len(self.y)
 
     def take(self, index: Tensor) -> Batch:
         """The rows at `index` as a batch, x ready for a network."""
-        return Batch(as_input(self.x[index]), self.y[index], self.c[index])
+        weights = None if self.weights is None else self.weights[index]
+        return Batch(as_input(self.x[index]), self.y[index], self.c[index], weights)
 
     def batches(self, size: int = 500) -> Iterator[Batch]:
         """All rows in order, `size` at a time."""

@@ -14,6 +14,7 @@ from infoshed.data.digits import digits
 from infoshed.data.faces import faces
 from infoshed.data.german import german
 from infoshed.data.imdb_faces import imdb_faces
+from infoshed.data.two_signals import two_signals
 from infoshed.types import DataSet
 
 DATASETS: dict[str, Callable[..., DataSet]] = {
@@ -24,6 +25,7 @@ DATASETS: dict[str, Callable[..., DataSet]] = {
     "imdb-faces": imdb_faces,
     "adult": adult,
     "german": german,
+    "two-signals": two_signals,
 }
 
 

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from infoshed.attributes import Attribute
-from infoshed.checks import InfoshedError, check_same_length
+from infoshed.checks import InfoshedError, check_same_length, check_weights
 from infoshed.estimators import inputs
 from infoshed.estimators.standardize import RunningStandardizer
 from infoshed.optim import PackedAdam
@@ -66,7 +66,7 @@ class Estimator(nn.Module, ABC):
         if y is not None:
             inputs.check_classes(y)
         if weights is not None:
-            inputs.check_weights(weights)
+            check_weights(weights)
         self.dim = dim
         self.attribute = attribute
         self.classes = 0 if y is None else int(y.max()) + 1

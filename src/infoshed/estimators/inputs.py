@@ -13,6 +13,7 @@ from infoshed.checks import (
     check_finite,
     check_representation,
     check_same_length,
+    check_weights,
 )
 
 
@@ -56,16 +57,6 @@ def check_classes(y: Tensor, classes: int | None = None) -> None:
             f"`y` holds class {high}, but the classes in training were 0 to {classes - 1}; "
             "make the estimator with a y that shows every class"
         )
-
-
-def check_weights(weights: Tensor) -> None:
-    """Raise `InfoshedError` unless `weights` (n,) are finite, at least 0 and not all 0."""
-    if weights.ndim != 1:
-        raise InfoshedError(f"`weights` must have shape (n,), got {tuple(weights.shape)}")
-    if weights.device.type == "cpu":
-        good = torch.isfinite(weights).all() and (weights >= 0).all() and (weights > 0).any()
-        if not bool(good):
-            raise InfoshedError("`weights` must be finite, at least 0 and not all 0")
 
 
 def check_rows(

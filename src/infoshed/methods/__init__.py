@@ -3,7 +3,6 @@
 from dataclasses import fields
 from typing import Any
 
-from infoshed.attributes import Attribute
 from infoshed.checks import InfoshedError, check_choice
 from infoshed.methods.base import Method, Setting
 from infoshed.methods.blindeye import BlindEye
@@ -18,6 +17,7 @@ from infoshed.methods.mi import MI
 from infoshed.methods.mi_published import MIPublished
 from infoshed.methods.resample import Resample
 from infoshed.methods.supervised import Adjust, Plain, Reweigh
+from infoshed.types import DataSet
 
 METHODS: dict[str, type[Method]] = {
     "mi": MI,
@@ -51,15 +51,27 @@ def method_options(name: str, given: dict[str, Any]) -> Any:
     return METHODS[name].Options(**given)
 
 
-def check_attribute(name: str, attribute: Attribute) -> None:
-    """Raise `InfoshedError` where the method called `name` does not take such an attribute."""
-    kinds = METHODS[name].kinds
+def check_data(name: str, data: DataSet) -> None:
+    """Raise `InfoshedError` where the method called `name` does not take such an attribute, row
+    weights, or rows without an attribute."""
+    kinds, attribute = METHODS[name].kinds, data.attribute
     if attribute.kind not in kinds:
         fitting = ", ".join(k for k, m in METHODS.items() if attribute.kind in m.kinds)
         raise InfoshedError(
             f"method '{name}' takes attributes of kind {', '.join(kinds)}, but "
             f"'{attribute.name}' is {attribute.kind}; methods that take it: {fitting}"
         )
+    if METHODS[name].weighs:
+        return
+    fitting = ", ".join(k for k, m in METHODS.items() if m.weighs)
+    missing = int((~attribute.known(data.train.c)).sum())
+    if missing:
+        raise InfoshedError(
+            f"'{attribute.name}' is missing in {missing} training rows, which method '{name}' "
+            f"cannot use; drop them, or use one of {fitting}"
+        )
+    if data.train.weights is not None:
+        raise InfoshedError(f"method '{name}' takes no row weights; methods that do: {fitting}")
 
 
-__all__ = ["METHODS", "Method", "Setting", "check_attribute", "method_options"]
+__all__ = ["METHODS", "Method", "Setting", "check_data", "method_options"]

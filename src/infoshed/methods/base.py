@@ -58,7 +58,8 @@ class Method(ABC):
 
     Class attributes: `summary`, one line for people; `reference`; `Options`, a frozen dataclass
     of the method's own options; `defaults`, training settings that replace the recipe's; `kinds`,
-    the kinds of attribute that it takes.
+    the kinds of attribute that it takes; `weighs`, whether it takes row weights and rows whose c is
+    missing, which each method says for itself: it is not inherited.
     """
 
     summary: ClassVar[str]
@@ -66,7 +67,12 @@ class Method(ABC):
     Options: ClassVar[type] = NoOptions
     defaults: ClassVar[dict[str, Any]] = {}
     kinds: ClassVar[tuple[str, ...]] = KINDS
+    weighs: ClassVar[bool] = False
     stopped: bool = False
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        cls.weighs = vars(cls).get("weighs", False)
 
     @classmethod
     def extend(cls, model: Model) -> Model:
@@ -110,20 +116,30 @@ def accuracy(logits: Tensor, y: Tensor) -> Tensor:
     return (logits.argmax(1) == y).float().mean()
 
 
+def weighted_cross_entropy(logits: Tensor, batch: Batch, factor: Tensor | None = None) -> Tensor:
+    """Cross-entropy of logits (n, classes), a scalar in nats: the mean over rows times the
+    batch's weights and `factor` (n,), where there are any. Divided by the number of rows, not by
+    the sum of weights, so that its expectation does not depend on how rows fall into batches."""
+    if batch.weights is not None:
+        factor = batch.weights if factor is None else factor * batch.weights
+    if factor is None:
+        return F.cross_entropy(logits, batch.y)
+    return (F.cross_entropy(logits, batch.y, reduction="none") * factor).mean()
+
+
 def plain_loss(logits: Tensor, batch: Batch, prior: LabelPrior) -> Tensor:
     """Cross-entropy, in nats."""
-    return F.cross_entropy(logits, batch.y)
+    return weighted_cross_entropy(logits, batch)
 
 
 def reweighed_loss(logits: Tensor, batch: Batch, prior: LabelPrior) -> Tensor:
     """Cross-entropy with weights p(y) / p(y|c); see `infoshed.label_prior`."""
-    losses = F.cross_entropy(logits, batch.y, reduction="none")
-    return (losses * prior.weights(batch.y, batch.c)).mean()
+    return weighted_cross_entropy(logits, batch, prior.weights(batch.y, batch.c))
 
 
 def adjusted_loss(logits: Tensor, batch: Batch, prior: LabelPrior) -> Tensor:
     """Cross-entropy of logits + log p(y|c) - log p(y); see `infoshed.label_prior`."""
-    return F.cross_entropy(logits + prior.log_ratio(batch.c), batch.y)
+    return weighted_cross_entropy(logits + prior.log_ratio(batch.c), batch)
 
 
 LOSSES: dict[str, Callable[[Tensor, Batch, LabelPrior], Tensor]] = {

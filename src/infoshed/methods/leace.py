@@ -44,7 +44,7 @@ class Eraser(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         with torch.autocast(z.device.type, enabled=False):  # rounding would undo the erasure
-            return nn.functional.linear(z.float(), self.weight, self.bias)
+            return nn.functional.linear(z.to(self.weight.dtype), self.weight, self.bias)
 
 
 class LEACE(Plain):

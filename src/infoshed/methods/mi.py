@@ -32,12 +32,11 @@ from infoshed.checks import InfoshedError, check_choice, check_number
 from infoshed.estimators.class_scoring import log_prior
 from infoshed.methods.base import LOSSES, Fresh, Setting, check_loss
 from infoshed.methods.supervised import Plain
-from infoshed.penalty import MutualInformationPenalty
+from infoshed.penalty import STRENGTH, MutualInformationPenalty
 from infoshed.pressure import Budget, FixedStrength, budget_nats
 from infoshed.seeds import torch_generator
 from infoshed.types import Batch
 
-STRENGTH = 0.3
 HOLD_OUT_EVERY = 10  # steps; one pass of the encoder without a gradient costs 2% of so many
 BUDGET_EVERY = 2  # the same where these readings steer
 PROBED_ROWS = 2000  # at most, by the alarm
@@ -100,6 +99,7 @@ class MI(Plain):
     summary = "sheds I(Z;C|Y) (or I(Z;C)) while training on adjusted logits; the default"
     reference = "arXiv 2003.06430, with a class-scoring critic and adjusted logits"
     Options = MIOptions
+    weighs = True
 
     def __init__(self, setting: Setting, options: MIOptions):
         super().__init__(setting, options)
@@ -111,18 +111,21 @@ class MI(Plain):
         if self.loss == "auto":
             self.loss = "plain" if setting.prior.decided else "adjusted"
         check_loss(self.loss, setting.prior)
-        y, c = setting.data.train.y, setting.data.train.c
+        train = setting.data.train
+        y, c = train.y, train.c
         attribute = setting.data.attribute
         if options.strength is not None:
             pressure = FixedStrength(options.strength)
         else:
             assert options.budget is not None
-            pressure = Budget(budget_nats(options.budget, attribute, y, c))
+            known = attribute.known(c)
+            pressure = Budget(budget_nats(options.budget, attribute, y[known], c[known]))
         self.penalty = MutualInformationPenalty(
             setting.model.dim,
             attribute,
             c,
             y if options.conditional else None,
+            weights=train.weights,
             pressure=pressure,
             critic=options.critic,
             lr=options.critic_lr,
@@ -140,14 +143,16 @@ class MI(Plain):
         if self.penalty is None:
             return None
         # The gradient first: a critic that was fitted on these very rows would flatter them.
-        term = self.penalty.term(task_loss, z, batch.c, batch.y)
-        features, c, y = z.detach(), batch.c, batch.y
+        term = self.penalty.term(task_loss, z, batch.c, batch.y, weights=batch.weights)
+        features, c, y, weights = z.detach(), batch.c, batch.y, batch.weights
         if self.options.critic_steps > 1:
             more = fresh((self.options.critic_steps - 1) * len(y))
             with torch.no_grad():
                 features = torch.cat([features, self.model.encode(more.x)])
             c, y = torch.cat([c, more.c]), torch.cat([y, more.y])
-        self.penalty.update(features, c, y)
+            if weights is not None and more.weights is not None:
+                weights = torch.cat([weights, more.weights])
+        self.penalty.update(features, c, y, weights=weights)
         if self.steps % self.hold_out_every == 0:
             self.hold_out(self.penalty, len(batch.y))
         self.steps += 1
@@ -157,18 +162,22 @@ class MI(Plain):
         """The alarm with what is known before training: the loss at chance, and p(c) or p(c|y)."""
         setting, train = self.setting, self.setting.data.train
         logits = setting.prior.log_marginal.expand(len(train), -1)
-        chance = self.task_loss(logits, Batch(train.x, train.y, train.c))
+        chance = self.task_loss(logits, Batch(train.x, train.y, train.c, train.weights))
         prior, heads = None, setting.data.attribute.heads
-        if penalty.ceiling is not None:  # c is discrete, and the critic reads nats
+        # c is discrete and the critic reads nats, of the same law as a probe without weights.
+        if penalty.ceiling is not None and train.weights is None:
             y = train.y if penalty.conditional else None
-            prior = log_prior(heads, train.c, y, setting.model.classes)
+            known = setting.data.attribute.known(train.c)
+            y = None if y is None else y[known]
+            prior = log_prior(heads, train.c[known], y, setting.model.classes)
         return CollapseAlarm(float(chance), heads, prior)
 
     def hold_out(self, penalty: MutualInformationPenalty, rows: int) -> None:
         """Read the critic on random rows of the validation split."""
         split = self.setting.data.validation
         batch = split.take(torch.randint(len(split), (rows,), generator=self.held_out))
-        penalty.hold_out(self.held_out_features(batch), batch.c, batch.y)
+        features = self.held_out_features(batch)
+        penalty.hold_out(features, batch.c, batch.y, weights=batch.weights)
 
     @torch.no_grad()
     def held_out_features(self, batch: Batch) -> Tensor:
@@ -202,7 +211,8 @@ class MI(Plain):
     ) -> list[str]:
         """What the alarm says of a sample of the validation split."""
         split = self.setting.data.validation
-        rows = torch.randperm(len(split), generator=self.held_out)[:PROBED_ROWS]
+        rows = torch.randperm(len(split), generator=self.held_out)
+        rows = rows[self.setting.data.attribute.known(split.c[rows])][:PROBED_ROWS]
         batches = [split.take(part) for part in rows.split(self.setting.batch_size)]
         z = torch.cat([self.held_out_features(batch) for batch in batches])
         y = split.y[rows] if penalty.conditional else None

@@ -19,6 +19,7 @@ class Plain(Method):
     summary = "plain training, the baseline"
     reference = "empirical risk minimisation"
     loss = "plain"
+    weighs = True
 
     def __init__(self, setting: Setting, options: Any):
         super().__init__(setting, options)
@@ -56,6 +57,7 @@ class Reweigh(Plain):
     summary = "cross-entropy weighted by p(y)/p(y|c)"
     reference = "Kamiran and Calders 2012, with a fitted p(y|c)"
     loss = "reweighed"
+    weighs = True
 
 
 class Adjust(Plain):
@@ -64,3 +66,4 @@ class Adjust(Plain):
     summary = "logits adjusted by log p(y|c) while training"
     reference = "arXiv 2007.07314; arXiv 1909.03683"
     loss = "adjusted"
+    weighs = True

@@ -1,0 +1,381 @@
+"""Estimators with scikit-learn's conventions: fit(X, y, sensitive_features=c), the rest as there.
+
+    z = g(x),   p(y|x) = softmax h(z),   trained by a method of `infoshed.METHODS`
+
+`transform` gives z, `predict` reads x alone: c is needed for training only. Without
+`sensitive_features` training is plain. Nothing here trains: X becomes a `DataSet`, a part of it is
+held out for the critic's health and for budgets, and `infoshed.fit` does the rest.
+
+Where c is one discrete attribute and only the predictions matter, `method="reweigh"` is hard to
+beat: faster, nothing to set, as accurate (see docs/scikit-learn.md). The information methods are
+for z: what is handed on, probed or audited.
+"""
+
+import math
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    column_or_1d,
+)
+from torch import Tensor, nn
+
+from infoshed.attributes import Attribute, Binary
+from infoshed.checks import InfoshedError, as_array, check_number, check_same_length
+from infoshed.io import dump_state, load_state, parse_state, save_state
+from infoshed.run import Config, Run, new_model
+from infoshed.sklearn.inputs import Encoding, checked, is_frame, plain, read_attribute
+from infoshed.train import fit
+from infoshed.types import DataSet, Recipe, Split, as_input
+
+STRENGTH = 3.0
+STEPS = 500  # at least, unless `epochs` is given: a network starts from nothing, however few rows
+EPOCHS = (4, 100)
+BATCH = (32, 512)
+FEWEST_HELD_OUT = 20  # rows; below it training rows stand in for held-out ones
+NOBODY = Binary("nothing", (0, 1), (0.5, 0.5))  # the attribute of plain training, always missing
+FITTED = ("classes_", "n_features_in_", "feature_names_in_")
+
+
+class _Debiased(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """What the estimators share: fitting, z, saving."""
+
+    def __init__(
+        self,
+        method: str = "mi",
+        *,
+        strength: float | None = None,
+        budget: float | str | None = None,
+        options: dict[str, Any] | None = None,
+        encoder: str | nn.Module | None = None,
+        dim: int = 8,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        lr: float = 1e-3,
+        class_weight: dict[Any, float] | str | None = None,
+        attribute_kind: str = "auto",
+        validation_fraction: float = 0.1,
+        random_state: Any = 0,
+    ):
+        self.method = method
+        self.strength = strength
+        self.budget = budget
+        self.options = options
+        self.encoder = encoder
+        self.dim = dim
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.class_weight = class_weight
+        self.attribute_kind = attribute_kind
+        self.validation_fraction = validation_fraction
+        self.random_state = random_state
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.transformer_tags.preserves_dtype = []  # z is float32 whatever X is
+        return tags
+
+    def fit(
+        self, X: Any, y: Any, sensitive_features: Any = None, sample_weight: Any = None
+    ) -> Self:
+        """Train.
+
+        Args:
+            X: (n, d) numbers, a data frame with numeric and categorical columns (pandas, polars),
+                or images (n, channels, height, width), uint8 or float. numpy or torch.
+            y: classes (n,), of any type.
+            sensitive_features: the attribute to shed: (n,) or (n, k), an array, a series, a frame
+                or a dict of columns. Missing values (None, NaN) are allowed: such rows train
+                the label alone. Unless given, training is plain.
+            sample_weight: importance of the rows (n,).
+
+        Raises `ValueError` (`InfoshedError` is one) for input that does not fit.
+        """
+        self._check_settings()
+        if y is None:
+            raise InfoshedError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None"
+            )
+        X = checked(self, X, reset=True)
+        y = column_or_1d(as_array("y", y), warn=True)
+        check_classification_targets(y)
+        check_same_length(X=X, y=y)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        weights = self._weights(X, y, sample_weight)
+        used = np.ones(len(y), bool) if weights is None else weights > 0
+        if len(np.unique(codes[used])) < 2:
+            raise InfoshedError("`y` has one class only; there is nothing to predict")
+        if len(y) < 2:
+            raise InfoshedError(f"at least two rows are needed, got n_samples = {len(y)}")
+        attribute, c = NOBODY, torch.full((len(y), 1), -1)
+        if sensitive_features is not None:
+            attribute, c = read_attribute(sensitive_features, self.attribute_kind, len(X))
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self.encoding_ = Encoding.fit(X, weights)
+        inputs = self.encoding_.apply(X)
+        inputs = inputs.float() if inputs.is_floating_point() else inputs
+        data = self._data(inputs, codes, attribute, c, weights, used, seed)
+        method = self.method if sensitive_features is not None else "plain"
+        encoder = deepcopy(self.encoder) if isinstance(self.encoder, nn.Module) else self.encoder
+        self.run_ = fit(
+            data,
+            method,
+            seed=seed,
+            lr=self.lr,
+            encoder=encoder,
+            quiet=True,
+            **self._options(method),
+        )
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """The representation z (n, dim) of X, float32."""
+        return self._forward(X, lambda model, x: model.encode(x)).astype(np.float32)
+
+    @property
+    def n_iter_(self) -> int:
+        """Epochs that were trained."""
+        check_is_fitted(self, "run_")
+        return len(self.run_.metrics)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.run_.config.dim
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted estimator to one safetensors file, atomically; `load` reads it back.
+
+        Raises `InfoshedError` where the encoder is a module of your own: keep its code and pickle.
+        """
+        check_is_fitted(self, "run_")
+        if isinstance(self.encoder, nn.Module):
+            raise InfoshedError("an encoder of your own has no name to save: use pickle or joblib")
+        params = {name: plain(value) for name, value in self.get_params().items()}
+        state = {"estimator": type(self).__name__, "params": params, "fitted": self._fitted()}
+        try:
+            save_state(path, state)
+        except TypeError as error:
+            raise InfoshedError(
+                f"a parameter of the estimator is no plain value: {error}"
+            ) from None
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """The estimator that `save` wrote. Nothing in the file is executed."""
+        state = load_state(path)
+        if not isinstance(state, dict) or state.get("estimator") != cls.__name__:
+            raise InfoshedError(f"{path} does not hold a {cls.__name__}")
+        estimator = cls(**state["params"])
+        estimator._restore(state["fitted"])
+        return estimator
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What was fitted travels as safetensors, so that a pickle holds plain values only.
+        state: dict[str, Any] = dict(super().__getstate__())  # type: ignore[call-overload]
+        if "run_" in state:
+            state = {k: v for k, v in state.items() if k not in ("run_", "encoding_", *FITTED)}
+            state["fitted"] = dump_state(self._fitted())
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        fitted = state.pop("fitted", None)
+        super().__setstate__(state)
+        if fitted is not None:
+            self._restore(parse_state(fitted))
+
+    def _fitted(self) -> dict[str, Any]:
+        """All that was learned, as tensors and plain values."""
+        values = {name: getattr(self, name) for name in FITTED if hasattr(self, name)}
+        lists = {
+            name: {"values": [plain(v) for v in value], "dtype": str(value.dtype)}
+            for name, value in values.items()
+            if isinstance(value, np.ndarray)
+        }
+        return {
+            "lists": lists,
+            "n_features_in_": self.n_features_in_,
+            "encoding": self.encoding_.to_dict(),
+            "config": self.run_.config.to_dict(),
+            "model": self.run_.model.state_dict(),
+            "metrics": self.run_.metrics,
+            "seconds": self.run_.seconds,
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        for name, entry in state["lists"].items():
+            setattr(self, name, np.array(entry["values"], dtype=entry["dtype"]))
+        self.n_features_in_ = state["n_features_in_"]
+        encoding = dict(state["encoding"])
+        encoding["categories"] = tuple((i, tuple(v)) for i, v in encoding["categories"])
+        self.encoding_ = Encoding(**encoding)
+        config = Config.from_dict(state["config"])
+        encoder = deepcopy(self.encoder) if isinstance(self.encoder, nn.Module) else None
+        model = new_model(config, encoder)
+        model.load_state_dict(state["model"])
+        self.run_ = Run(model, config, state["metrics"], {}, state["seconds"])
+
+    @torch.no_grad()
+    def _forward(self, X: Any, read: Any) -> np.ndarray:
+        """What `read(model, x)` gives for X, (n, ...) float64."""
+        check_is_fitted(self, "run_")
+        X = checked(self, X, reset=False)
+        if is_frame(X) != bool(self.encoding_.categories):
+            raise InfoshedError(
+                "`X` must be a data frame with the categorical columns that training had, or an "
+                "array where training had none"
+            )
+        inputs, model = self.encoding_.apply(X), self.run_.model.eval()
+        if self.run_.config.encoder in ("mlp", "linear") and inputs.ndim == 2:
+            # In single precision a row's last digits depend on the rows beside it.
+            model = deepcopy(model).double()
+            parts = [read(model, x) for x in inputs.split(2000)]
+        else:
+            parts = [read(model, as_input(x)) for x in inputs.split(500)]
+        return torch.cat(parts).double().numpy()
+
+    def _weights(self, X: Any, y: np.ndarray, sample_weight: Any) -> np.ndarray | None:
+        """Importance of the rows (n,), None where all are equal."""
+        weights = None
+        if sample_weight is not None:
+            weights = _check_sample_weight(
+                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            )
+        if self.class_weight is not None:
+            weights = compute_sample_weight(self.class_weight, y) * (
+                1.0 if weights is None else weights
+            )
+        return weights
+
+    def _data(
+        self,
+        x: Tensor,
+        y: np.ndarray,
+        attribute: Attribute,
+        c: Tensor,
+        weights: np.ndarray | None,
+        used: np.ndarray,
+        seed: int,
+    ) -> DataSet:
+        """The training table as a data set: rows without weight left out, a part held out."""
+        rows = np.flatnonzero(used)
+        train = validation = rows
+        held_out = round(self.validation_fraction * len(rows))
+        if attribute is not NOBODY and held_out >= FEWEST_HELD_OUT:
+            cells = y[rows]
+            if attribute.heads:  # the rare pairs of label and attribute belong on both sides
+                pairs = np.column_stack([y[rows], c.numpy()[rows]])
+                _, cells, counts = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
+                if counts.min() < 2 or len(counts) > held_out:
+                    cells = y[rows]
+            _, counts = np.unique(cells, return_counts=True)
+            even = counts.min() >= 2 and len(counts) <= held_out
+            train, validation = train_test_split(
+                rows, test_size=held_out, stratify=cells if even else None, random_state=seed
+            )
+
+        def split(index: Any) -> Split:
+            at = torch.from_numpy(index)
+            w = None if weights is None else torch.from_numpy(weights[index])
+            return Split(x[at], torch.from_numpy(y)[at], c[at], weights=w)
+
+        n, size = len(train), self.batch_size
+        size = size or int(np.clip(n // 50, *BATCH))
+        epochs = self.epochs or int(np.clip(math.ceil(STEPS / max(1, n // size)), *EPOCHS))
+        encoder = "mlp" if x.ndim == 2 else "conv-small" if min(x.shape[2:]) < 16 else "conv"
+        return DataSet(
+            "table" if x.ndim == 2 else "images",
+            "what the estimator was fitted on",
+            split(train),
+            split(validation),
+            {},
+            attribute,
+            tuple(str(v) for v in self.classes_),
+            Recipe(encoder=encoder, dim=self.dim, epochs=epochs, batch_size=size, lr=self.lr),
+        )
+
+    def _options(self, method: str) -> dict[str, Any]:
+        """The method's own options."""
+        if method == "plain":
+            return {}
+        options = dict(self.options or {})
+        if self.budget is not None:
+            options["budget"] = self.budget
+        strength = self.strength
+        if strength is None and self.budget is None and method == "mi":
+            strength = options.get("strength", STRENGTH)
+        if strength is not None:
+            options["strength"] = strength
+        return options
+
+    def _check_settings(self) -> None:
+        """Raise `InfoshedError` for settings that `infoshed.fit` does not see as they are here."""
+        check_number("validation_fraction", self.validation_fraction, 0, 0.9)
+        for name, least in (("epochs", 1), ("batch_size", 2)):
+            if getattr(self, name) is not None:
+                check_number(name, getattr(self, name), least, integer=True)
+
+
+SETTINGS = """
+
+    Args:
+        method: a name in `infoshed.METHODS`. "mi" sheds information while training; "reweigh"
+            weighs rows so that y and c are independent, the better choice where only predictions
+            count and c is discrete; "plain" is blind to c.
+        strength: weight of what is shed; for mi 3 unless it or a budget is given.
+        budget: with mi: nats, a share of H(C) ("5%"), or "label", instead of a strength.
+        options: further options of the method, such as {"conditional": False}.
+        encoder: a name in `infoshed.nn.ENCODERS`, or a module from inputs to (n, dim).
+        dim: columns of z.
+        epochs, batch_size: unless given, by the number of rows: batches of 32 to 512, and at least
+            500 steps within 4 to 100 epochs.
+        lr: Adam's learning rate.
+        class_weight: {class: weight}, or "balanced"; multiplied with `sample_weight`.
+        attribute_kind: "categorical" or "continuous", where sensitive features do not say.
+        validation_fraction: rows held out to watch the critic and to steer a budget.
+        random_state: of everything random.
+
+    Attributes: `classes_`, `n_features_in_`, `feature_names_in_`, `n_iter_`, `encoding_`, and
+    `run_`, the `infoshed.Run`.
+    """
+
+
+class DebiasedTransformer(_Debiased):
+    __doc__ = (
+        "X -> z (n, dim), a representation that keeps what predicts y and sheds what tells the "
+        "sensitive features." + SETTINGS
+    )
+
+
+class DebiasedClassifier(ClassifierMixin, _Debiased):
+    __doc__ = (
+        "A classifier whose representation sheds what tells the sensitive features; it reads X "
+        "alone." + SETTINGS
+    )
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Class probabilities (n, classes), in the order of `classes_`."""
+        logits = self._forward(X, lambda model, x: model(x))
+        return torch.from_numpy(logits).softmax(1).numpy()
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Classes (n,) as `fit` was given them."""
+        chosen = self.predict_proba(X).argmax(1)
+        return self.classes_[chosen]
