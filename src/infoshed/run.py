@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from infoshed.attributes import Attribute, attribute_from_dict
 from infoshed.checks import InfoshedError, check_choice
+from infoshed.inputs import Inputs, inputs_from_dict
 from infoshed.io import load_state, read_json, save_state, write_json, write_text
 from infoshed.methods import METHODS
 from infoshed.nn import Model, build_model
@@ -41,6 +42,7 @@ class Config:
         encoder: a name in `ENCODERS`, or "custom" for the caller's own module.
         dim: columns of z. shape: of one input. classes: their names, in the order of y.
         attribute: `Attribute.to_dict`.
+        inputs: `Inputs.to_dict`, where x was made from the rows of a file.
     """
 
     dataset: str
@@ -58,6 +60,7 @@ class Config:
     classes: tuple[str, ...]
     attribute: dict[str, Any]
     precision: str = "float32"
+    inputs: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able form, with the format's version."""
@@ -130,6 +133,11 @@ class Run:
     def attribute(self) -> Attribute:
         """The specification of c."""
         return attribute_from_dict(self.config.attribute)
+
+    @property
+    def inputs(self) -> Inputs | None:
+        """How x is made from the rows of a file; None where x came as an array."""
+        return None if self.config.inputs is None else inputs_from_dict(self.config.inputs)
 
     @torch.no_grad()
     def encode(self, x: Any) -> Tensor:

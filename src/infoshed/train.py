@@ -225,9 +225,11 @@ class Training:
         saved, now = read_json(folder / "config.json"), self.config.to_dict()
         differ = [k for k in now if k != "epochs" and saved.get(k) != now[k]]
         if differ:
+            before, after = repr(saved.get(differ[0])), repr(now[differ[0]])
+            differs = f": {before}, now {after}" if len(before + after) < 500 else ""
             raise InfoshedError(
-                f"the run in {folder} was made with another `{differ[0]}`: "
-                f"{saved.get(differ[0])!r}, now {now[differ[0]]!r}; resume with the same settings"
+                f"the run in {folder} was made with another `{differ[0]}`{differs}; resume with "
+                "the same settings and data"
             )
         self.load_state_dict(load_state(folder / "checkpoint.safetensors"))
         write_json(folder / "config.json", now)
@@ -276,5 +278,6 @@ def make_config(
         shape=tuple(data.train.x.shape[1:]),
         classes=data.classes,
         attribute=data.attribute.to_dict(),
+        inputs=None if data.inputs is None else data.inputs.to_dict(),
         **values,
     )
