@@ -55,9 +55,9 @@ def test_it_is_encoded_as_scikit_learn_would(data: DataSet):
         numbers = part[:, :3].astype(float)
         want = np.concatenate(
             [
-                scaler.transform(median.transform(numbers)),
+                np.asarray(scaler.transform(median.transform(numbers))),
                 np.isnan(numbers[:, :1]),
-                levels.transform(part),
+                np.asarray(levels.transform(part)),
             ],
             axis=1,
         )

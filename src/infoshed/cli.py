@@ -26,6 +26,7 @@ from infoshed import (
     load_run,
 )
 from infoshed.commands.audit import audit, audit_data
+from infoshed.commands.predict import predict
 from infoshed.commands.reproduce import reproduce
 from infoshed.commands.sweep import select, sweep
 from infoshed.demo import run_demo
@@ -223,6 +224,7 @@ def mi(
 
 app.command(audit)
 app.command(audit_data)
+app.command(predict)
 app.command(reproduce)
 app.command(sweep)
 app.command(select)
