@@ -26,6 +26,7 @@ from infoshed import (
     load_run,
 )
 from infoshed.commands.audit import audit, audit_data
+from infoshed.commands.export import export
 from infoshed.commands.predict import predict
 from infoshed.commands.reproduce import reproduce
 from infoshed.commands.sweep import select, sweep
@@ -225,6 +226,7 @@ def mi(
 app.command(audit)
 app.command(audit_data)
 app.command(predict)
+app.command(export)
 app.command(reproduce)
 app.command(sweep)
 app.command(select)

@@ -3,11 +3,16 @@
 On disk a run is a folder: config.json, metrics.jsonl (a row per epoch), results.json,
 model.safetensors, and beside them checkpoint.safetensors (for resuming) and report.html. Nothing
 in it is executed on load.
+
+The form of config.json has a number, `FORMAT`. A new entry has a default under which older files
+mean what they meant, and the number stays; an entry that is renamed, dropped or means something
+else raises it, and `Config.from_dict` turns the older form into the newer. So every version reads what
+earlier ones wrote, and refuses what later ones did.
 """
 
 import json
 import platform
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +73,8 @@ class Config:
 
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> "Config":
-        """Read back `to_dict`. Raises `InfoshedError` for another version or missing entries."""
+        """Read back `to_dict`, of this or an earlier version. Raises `InfoshedError` for one of a
+        later version and for missing entries."""
         if not isinstance(state, dict):
             raise InfoshedError("config.json is not a run's configuration")
         state = dict(state)
@@ -76,6 +82,12 @@ class Config:
         if version != FORMAT:
             raise InfoshedError(
                 f"config.json has format {version!r}, this version of infoshed reads {FORMAT}"
+            )
+        later = sorted(set(state) - {f.name for f in fields(cls)})
+        if later:
+            raise InfoshedError(
+                f"config.json has the entry `{later[0]}`, which this version of infoshed "
+                f"({__version__}) does not know; the run is of a later one, or was edited"
             )
         try:
             config = cls(**state)
