@@ -6,8 +6,8 @@ in it is executed on load.
 
 The form of config.json has a number, `FORMAT`. A new entry has a default under which older files
 mean what they meant, and the number stays; an entry that is renamed, dropped or means something
-else raises it, and `Config.from_dict` turns the older form into the newer. So every version reads what
-earlier ones wrote, and refuses what later ones did.
+else raises it, and `Config.from_dict` turns the older form into the newer. So every version reads
+what earlier ones wrote, and refuses what later ones did.
 """
 
 import json

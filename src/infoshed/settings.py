@@ -95,6 +95,8 @@ class SharedFlags:
 class TrainFlags(SharedFlags):
     """Settings of `infoshed train`; the same names are the keys of its TOML file."""
 
+    track: Annotated[str | None, Parameter(group=TRAINING)] = None
+    "Write the figures to tensorboard or mlflow too (extras of the same names; both with a comma)."
     seed: Annotated[int | None, Whole, Parameter(group=TRAINING)] = None
     "Seed of everything: split, colours, weights, batches (0)."
     strength: Annotated[float | None, Parameter(group=METHOD)] = None
