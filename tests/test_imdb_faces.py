@@ -14,7 +14,8 @@ from PIL import Image
 from imdb_crop import write_imdb_crop
 from infoshed import InfoshedError, load
 from infoshed.data.extreme_bias import LEVELS
-from infoshed.data.imdb_faces import ages, read_images, read_table
+from infoshed.data.images import read_images
+from infoshed.data.imdb_faces import ages, read_table
 
 N = 160
 

@@ -127,7 +127,7 @@ def edit(folder: Path, **changes: Any) -> None:
         ({"format": 2}, "format 2, this version of infoshed reads 1"),
         ({"format": None}, "format None"),
         ({"dim": None}, "not a run's configuration: .*dim"),
-        ({"colour": "red"}, "not a run's configuration: .*colour"),
+        ({"colour": "red"}, "has the entry `colour`, which this version of infoshed .* does not"),
         ({"encoder": "transformer"}, "`encoder` must be one of"),
         ({"dim": 9}, "do not fit the model"),
     ],
@@ -136,6 +136,29 @@ def test_a_config_of_another_making_is_named(folder: Path, changes: dict[str, An
     edit(folder, **changes)
     with pytest.raises(InfoshedError, match=message):
         load_run(folder)
+
+
+def test_a_config_of_an_earlier_version_means_what_it_meant(
+    folder: Path, run: Run, images: DataSet
+):
+    # Entries of format 1 as version 0.1.0 first had them: those that came later have defaults.
+    first = {
+        "format", "dataset", "params", "method", "options", "seed", "epochs", "batch_size", "lr",
+        "average", "encoder", "dim", "shape", "classes", "attribute",
+    }  # fmt: skip
+    later = set(json.loads((folder / "config.json").read_text())) - first
+    assert later == {"precision", "inputs"}
+    edit(folder, **dict.fromkeys(later))
+    old = load_run(folder)
+    assert old.config == load_run_config(run)
+    assert torch.equal(old.predict(images.validation.x), run.predict(images.validation.x))
+    old.save(folder)  # the present form
+    assert later <= set(json.loads((folder / "config.json").read_text()))
+
+
+def load_run_config(run: Run) -> Config:
+    """The configuration as it comes back from JSON, which has no tuples."""
+    return Config.from_dict(run.config.to_dict())
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,11 @@ and exit code 2; an interrupted training exits with 130.
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from cyclopts import App, CycloptsError, Group, Parameter
 from rich.console import Console
 
@@ -17,6 +18,7 @@ from infoshed import (
     DATASETS,
     ESTIMATORS,
     METHODS,
+    DataSet,
     InfoshedError,
     __version__,
     fit,
@@ -24,6 +26,8 @@ from infoshed import (
     load_run,
 )
 from infoshed.commands.audit import audit, audit_data
+from infoshed.commands.export import export
+from infoshed.commands.predict import predict
 from infoshed.commands.reproduce import reproduce
 from infoshed.commands.sweep import select, sweep
 from infoshed.demo import run_demo
@@ -109,10 +113,14 @@ def train(
     Examples: `infoshed train digits --strength 0.5`; `infoshed train colored-mnist --sigma2 0.02
     --data-dir data/mnist --budget 5%`; `infoshed train --config run.toml`.
 
+    Your own data: `infoshed train people.csv --target income --attribute sex`, or pictures:
+    `infoshed train labels.csv --images photos --target label --attribute camera`. How the columns
+    were read, and how biased the rows are, is said first.
+
     Parameters
     ----------
     dataset
-        A data set by name; see `infoshed list`.
+        A data set by name, see `infoshed list`; or a .csv, .tsv or .parquet file of your own.
     config
         A TOML file with the same names as these options, without dashes (`dataset`, `sigma2`,
         `critic_steps`, ...); options given here win over it.
@@ -132,10 +140,13 @@ def train(
     settings |= {"dataset": dataset} if dataset else {}
     name, seed = settings.pop("dataset", None), settings.pop("seed", 0)
     if name is None:
-        raise InfoshedError(f"which data set? infoshed train NAME; one of {', '.join(DATASETS)}")
+        known = f"one of {', '.join(DATASETS)}, or a file"
+        raise InfoshedError(f"which data set? infoshed train NAME; {known}")
     data = load(name, seed=seed, **{k: settings.pop(k) for k in DATA_KEYS if k in settings})
+    if data.inputs is not None:
+        data = introduced(data)
     method = settings.pop("method", "mi")
-    folder = out or new_folder(f"{name}-{method}-seed{seed}")
+    folder = out or new_folder(f"{Path(name).stem}-{method}-seed{seed}")
     run = fit(data, method, seed=seed, out=folder, resume=resume, **settings)
     report = None
     if has_report_extra():
@@ -214,6 +225,8 @@ def mi(
 
 app.command(audit)
 app.command(audit_data)
+app.command(predict)
+app.command(export)
 app.command(reproduce)
 app.command(sweep)
 app.command(select)
@@ -264,11 +277,27 @@ def show(
         return
     print(run_table(loaded))
     page = run / "report.html"
-    if not page.is_file() and loaded.config.dataset in DATASETS and has_report_extra():
+    known = loaded.config.dataset in DATASETS or loaded.config.inputs is not None
+    if not page.is_file() and known and has_report_extra():
         place = {"data_dir": data_dir} if data_dir else {}
         data = load(loaded.config.dataset, **loaded.config.params, **place)
         write_report([loaded], data, page, command_of(loaded))
     print(f"\nreport: {page}" if page.is_file() else f"\n{NO_REPORT}")
+
+
+def introduced(data: DataSet) -> DataSet:
+    """The user's own data, after saying how they were read and how biased the training rows are;
+    the latter is in the description then, for the report."""
+    from infoshed.auditing import audit_data as audit_table
+    from infoshed.auditing.run import named_values
+    from infoshed.auditing.text import data_lines
+
+    classes = np.array(data.classes)[data.train.y.numpy()]
+    c = named_values(data.attribute, data.train.c.numpy())
+    found = audit_table(classes, c, target_name=data.params["target"], estimator="quick")
+    lines = data_lines(found)
+    print("\n".join([*data.notes, *lines]), file=sys.stderr)
+    return replace(data, description=" ".join([data.description, *lines]))
 
 
 def print_json(value: Any) -> None:

@@ -3,11 +3,16 @@
 On disk a run is a folder: config.json, metrics.jsonl (a row per epoch), results.json,
 model.safetensors, and beside them checkpoint.safetensors (for resuming) and report.html. Nothing
 in it is executed on load.
+
+The form of config.json has a number, `FORMAT`. A new entry has a default under which older files
+mean what they meant, and the number stays; an entry that is renamed, dropped or means something
+else raises it, and `Config.from_dict` turns the older form into the newer. So every version reads
+what earlier ones wrote, and refuses what later ones did.
 """
 
 import json
 import platform
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +22,7 @@ from torch import Tensor, nn
 
 from infoshed.attributes import Attribute, attribute_from_dict
 from infoshed.checks import InfoshedError, check_choice
+from infoshed.inputs import Inputs, inputs_from_dict
 from infoshed.io import load_state, read_json, save_state, write_json, write_text
 from infoshed.methods import METHODS
 from infoshed.nn import Model, build_model
@@ -41,6 +47,7 @@ class Config:
         encoder: a name in `ENCODERS`, or "custom" for the caller's own module.
         dim: columns of z. shape: of one input. classes: their names, in the order of y.
         attribute: `Attribute.to_dict`.
+        inputs: `Inputs.to_dict`, where x was made from the rows of a file.
     """
 
     dataset: str
@@ -58,6 +65,7 @@ class Config:
     classes: tuple[str, ...]
     attribute: dict[str, Any]
     precision: str = "float32"
+    inputs: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able form, with the format's version."""
@@ -65,7 +73,8 @@ class Config:
 
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> "Config":
-        """Read back `to_dict`. Raises `InfoshedError` for another version or missing entries."""
+        """Read back `to_dict`, of this or an earlier version. Raises `InfoshedError` for one of a
+        later version and for missing entries."""
         if not isinstance(state, dict):
             raise InfoshedError("config.json is not a run's configuration")
         state = dict(state)
@@ -73,6 +82,12 @@ class Config:
         if version != FORMAT:
             raise InfoshedError(
                 f"config.json has format {version!r}, this version of infoshed reads {FORMAT}"
+            )
+        later = sorted(set(state) - {f.name for f in fields(cls)})
+        if later:
+            raise InfoshedError(
+                f"config.json has the entry `{later[0]}`, which this version of infoshed "
+                f"({__version__}) does not know; the run is of a later one, or was edited"
             )
         try:
             config = cls(**state)
@@ -130,6 +145,11 @@ class Run:
     def attribute(self) -> Attribute:
         """The specification of c."""
         return attribute_from_dict(self.config.attribute)
+
+    @property
+    def inputs(self) -> Inputs | None:
+        """How x is made from the rows of a file; None where x came as an array."""
+        return None if self.config.inputs is None else inputs_from_dict(self.config.inputs)
 
     @torch.no_grad()
     def encode(self, x: Any) -> Tensor:

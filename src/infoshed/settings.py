@@ -1,5 +1,6 @@
 """The settings of `infoshed train`: as flags, in a TOML file, in a run's folder, as a command."""
 
+import shlex
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -10,7 +11,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 from cyclopts import Group, Parameter, Token
 
 from infoshed.checks import InfoshedError
-from infoshed.data import DATASETS
+from infoshed.data import DATASETS, own
 from infoshed.io import read_json
 from infoshed.methods import METHODS
 from infoshed.nn import ENCODERS
@@ -23,7 +24,8 @@ ENCODER_HELP = f"One of {', '.join(ENCODERS)}; unless given, the data set's reci
 METHOD_HELP = f"One of {', '.join(METHODS)} (mi)."
 KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 # Whatever a loader takes is a setting, the seed apart, which is everybody's.
-DATA_KEYS = sorted({k for make in DATASETS.values() for k in signature(make).parameters} - {"seed"})
+LOADERS = (*DATASETS.values(), own)
+DATA_KEYS = sorted({k for make in LOADERS for k in signature(make).parameters} - {"seed", "path"})
 
 
 def whole_number(_: Any, tokens: Sequence[Token]) -> int:
@@ -47,11 +49,19 @@ class SharedFlags:
     train_on: Annotated[str | None, Parameter(group=DATA)] = None
     "Faces: the biased set to train on, EB1 (women 0-29, men 40+) or EB2 (the reverse)."
     size: Annotated[int | None, Whole, Parameter(group=DATA)] = None
-    "IMDB faces: side of the images in pixels (48)."
+    "Side of the images in pixels: IMDB faces (48), own pictures (64)."
     color: Annotated[bool | None, Parameter(group=DATA)] = None
-    "IMDB faces: colour rather than grey images."
+    "Colour rather than grey images: IMDB faces (grey), own pictures (colour)."
     attribute: Annotated[str | None, Parameter(group=DATA)] = None
-    "German credit: the attribute to shed, sex or age."
+    "The attribute to shed. Own file: its columns, with commas. German credit: sex or age."
+    target: Annotated[str | None, Parameter(group=DATA)] = None
+    "Own file: the column of the classes to predict."
+    attribute_kind: Annotated[str | None, Parameter(group=DATA)] = None
+    "Own file: auto, categorical or continuous, where the attribute's numbers do not say (auto)."
+    categories: Annotated[str | None, Parameter(group=DATA)] = None
+    "Own file: columns of numbers that are names, such as a postcode, with commas."
+    images: Annotated[str | None, Parameter(group=DATA)] = None
+    "Own file: folder of the pictures that a column of it names; they are the input then."
     agreement: Annotated[float | None, Parameter(group=DATA)] = None
     "Two signals: probability that the attribute equals the class in biased rows (0.9)."
     data_dir: Annotated[str | None, Parameter(group=DATA)] = None
@@ -87,6 +97,8 @@ class SharedFlags:
 class TrainFlags(SharedFlags):
     """Settings of `infoshed train`; the same names are the keys of its TOML file."""
 
+    track: Annotated[str | None, Parameter(group=TRAINING)] = None
+    "Write the figures to tensorboard or mlflow too (extras of the same names; both with a comma)."
     seed: Annotated[int | None, Whole, Parameter(group=TRAINING)] = None
     "Seed of everything: split, colours, weights, batches (0)."
     strength: Annotated[float | None, Parameter(group=METHOD)] = None
@@ -144,6 +156,11 @@ def command_of(run: Run) -> str:
     settings |= {name: getattr(config, name) for name in names}
     settings |= {k: v for k, v in config.params.items() if k != "seed"}
     settings |= {k: v for k, v in config.options.items() if v is not None}
-    words = [f"--{k.replace('_', '-')} {v}" for k, v in settings.items() if not isinstance(v, bool)]
-    words += [f"--{'' if v else 'no-'}{k}" for k, v in settings.items() if isinstance(v, bool)]
-    return f"infoshed train {config.dataset} {' '.join(words)}"
+    words = [config.dataset]
+    for key, value in settings.items():
+        flag = key.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            words += [f"--{flag}", str(value)]
+    return f"infoshed train {shlex.join(words)}"

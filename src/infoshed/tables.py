@@ -13,14 +13,15 @@ if TYPE_CHECKING:
 SIDES = {"lower": "below", "upper": "above"}
 
 
-def text_table(header: list[str], rows: Iterable[list[str]]) -> str:
-    """Columns aligned, the first to the left and the others to the right."""
+def text_table(header: list[str], rows: Iterable[list[str]], left: int = 1) -> str:
+    """Columns aligned, the first `left` of them to the left and the others to the right."""
     lines = [header, *rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
 
     def render(line: list[str]) -> str:
-        cells = [line[0].ljust(widths[0])]
-        cells += [cell.rjust(w) for cell, w in zip(line[1:], widths[1:], strict=True)]
+        sized = list(zip(line, widths, strict=True))
+        cells = [cell.ljust(w) for cell, w in sized[:left]]
+        cells += [cell.rjust(w) for cell, w in sized[left:]]
         return "  ".join(cells).rstrip()
 
     return "\n".join([render(header), "  ".join("-" * w for w in widths), *map(render, lines[1:])])

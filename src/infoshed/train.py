@@ -22,6 +22,7 @@ from infoshed.nn import Model
 from infoshed.progress import TrainingBar
 from infoshed.run import Config, Run, new_model, read_metrics, write_metrics
 from infoshed.seeds import seeded, torch_generator
+from infoshed.tracking import Trackers
 from infoshed.types import Batch, DataSet
 
 AVERAGE = 0.995
@@ -43,6 +44,7 @@ def fit(
     out: str | Path | None = None,
     resume: bool = False,
     quiet: bool | None = None,
+    track: str | None = None,
     **options: Any,
 ) -> Run:
     """Train `method` on `data` and evaluate the last model.
@@ -61,6 +63,8 @@ def fit(
         out: run folder to write; checkpoints are kept there after every epoch.
         resume: continue the run in `out` from its last checkpoint.
         quiet: no progress bar; unless given, quiet when not on a terminal.
+        track: write the figures to "tensorboard" or "mlflow" too (extras; both with a comma), see
+            `infoshed.tracking`; needs `out`.
 
     Returns the run. Raises `InfoshedError` for settings that make no sense, and `NonFiniteError`
     when training diverges. On Ctrl-C the last finished epoch is left in `out` as a usable run.
@@ -80,7 +84,8 @@ def fit(
     )
     before = rows[-1]["seconds"] if rows else 0.0
     started = time.perf_counter()
-    with seeded(seed, "train"), bar:
+    trackers = Trackers(track, config, folder, training.epoch)
+    with trackers, seeded(seed, "train"), bar:
         training.restore_global()
         try:
             while training.epoch < config.epochs and not training.method.stopped:
@@ -90,6 +95,7 @@ def fit(
                 bar.epoch(row)
                 if folder is not None:
                     training.checkpoint(folder, rows)
+                trackers.epoch(row)
         except KeyboardInterrupt:
             if folder is not None:
                 training.load_state_dict(load_state(folder / "checkpoint.safetensors"))
@@ -99,10 +105,11 @@ def fit(
                     folder
                 )
             raise
-    training.finish()
-    model = training.averaged
-    splits = {"validation": data.validation, **data.tests}
-    results = {name: evaluate(model, split) for name, split in splits.items()}
+        training.finish()
+        model = training.averaged
+        splits = {"validation": data.validation, **data.tests}
+        results = {name: evaluate(model, split) for name, split in splits.items()}
+        trackers.results(results, training.epoch)
     run = Run(model, config, rows, results, rows[-1]["seconds"] if rows else 0.0)
     if folder is not None:
         run.save(folder)
@@ -228,9 +235,11 @@ class Training:
         saved, now = read_json(folder / "config.json"), self.config.to_dict()
         differ = [k for k in now if k != "epochs" and saved.get(k) != now[k]]
         if differ:
+            before, after = repr(saved.get(differ[0])), repr(now[differ[0]])
+            differs = f": {before}, now {after}" if len(before + after) < 500 else ""
             raise InfoshedError(
-                f"the run in {folder} was made with another `{differ[0]}`: "
-                f"{saved.get(differ[0])!r}, now {now[differ[0]]!r}; resume with the same settings"
+                f"the run in {folder} was made with another `{differ[0]}`{differs}; resume with "
+                "the same settings and data"
             )
         self.load_state_dict(load_state(folder / "checkpoint.safetensors"))
         write_json(folder / "config.json", now)
@@ -279,5 +288,6 @@ def make_config(
         shape=tuple(data.train.x.shape[1:]),
         classes=data.classes,
         attribute=data.attribute.to_dict(),
+        inputs=None if data.inputs is None else data.inputs.to_dict(),
         **values,
     )

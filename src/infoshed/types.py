@@ -13,6 +13,7 @@ from torch import Tensor
 
 from infoshed.attributes import Attribute
 from infoshed.checks import InfoshedError, check_same_length, check_weights
+from infoshed.inputs import Inputs
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,8 @@ class DataSet:
         recipe: default training settings.
         params: what the data set was made with (for the run's record).
         shows_images: whether reports may show the inputs as pictures.
+        inputs: how x was made from a file's rows, where it was; a run keeps it, for new files.
+        notes: what was decided in reading, for the user to check.
     """
 
     name: str
@@ -126,6 +129,8 @@ class DataSet:
     recipe: Recipe = field(default_factory=Recipe)
     params: dict[str, Any] = field(default_factory=dict)
     shows_images: bool = False
+    inputs: Inputs | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self):
         splits = {"train": self.train, "validation": self.validation, **self.tests}

@@ -68,6 +68,23 @@ def data_text(audit: DataAudit) -> str:
     return "\n".join(lines)
 
 
+def data_lines(audit: DataAudit) -> list[str]:
+    """The audit of a table in a line for each attribute: how biased, and what to do."""
+    lines = []
+    for table in audit.tables:
+        c, y = table.attribute, audit.target
+        share = ""
+        if table.c_entropy:
+            share = f", {_percent(table.information.value / table.c_entropy)} of H({c})"
+        guess = "R^2" if audit.quantity else "accuracy"
+        lines.append(
+            f"how biased: {y} and {c} share {_interval(table.information)} nats{share}; {guess} of "
+            f"{y} from {c} alone {_number(table.guess.value)}, without it {_number(table.chance)}; "
+            f"{table.advice[0]}"
+        )
+    return lines
+
+
 def _information(part: AttributeAudit) -> str:
     rows = [["I(Z;C)", *_estimate_cells(part.information)]]
     if part.given_y is not None:

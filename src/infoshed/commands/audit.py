@@ -241,7 +241,7 @@ def _of_run(
     from infoshed.auditing.run import audit_run, named_values
 
     run = load_run(folder)
-    if run.config.dataset not in DATASETS:
+    if run.config.dataset not in DATASETS and run.config.inputs is None:
         raise InfoshedError(
             f"the data of {folder} ('{run.config.dataset}') are not a data set of the library; in "
             "Python: infoshed.audit(run.encode(x), c, y, predictions=run.predict(x))"

@@ -39,7 +39,7 @@ def sweep(
     Parameters
     ----------
     dataset
-        A data set by name; see `infoshed list`.
+        A data set by name, see `infoshed list`; or a file of your own, as in `infoshed train`.
     strengths
         To try, with commas between; unless given, 0 to 10 times the method's default.
     budgets

@@ -1,12 +1,14 @@
-"""Data sets: one file each, a function returning a `DataSet`, and a line in `DATASETS`."""
+"""Data sets: one file each, a function returning a `DataSet`, and a line in `DATASETS`; and the
+user's own files, `infoshed.data.own`."""
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from infoshed.checks import InfoshedError, check_choice
+from infoshed.checks import InfoshedError
 from infoshed.data.adult import adult
 from infoshed.data.colored_mnist import colored_mnist
 from infoshed.data.colored_mnist_rerun import colored_mnist_rerun
@@ -14,6 +16,7 @@ from infoshed.data.digits import digits
 from infoshed.data.faces import faces
 from infoshed.data.german import german
 from infoshed.data.imdb_faces import imdb_faces
+from infoshed.data.own import FORMATS, is_own, own
 from infoshed.data.two_signals import two_signals
 from infoshed.types import DataSet
 
@@ -30,16 +33,32 @@ DATASETS: dict[str, Callable[..., DataSet]] = {
 
 
 def load(name: str, **params: Any) -> DataSet:
-    """The data set called `name`, made with `params` (such as sigma2, seed, data_dir).
+    """The data set called `name`, made with `params` (such as sigma2, seed, data_dir); or one from
+    the .csv, .tsv or .parquet file `name`, with the parameters of `infoshed.data.own.own`.
 
     Raises `InfoshedError` for an unknown name or parameter, or when files are missing.
     """
-    check_choice("data set", name, DATASETS)
-    known = inspect.signature(DATASETS[name]).parameters
+    name = str(name)
+    make, known = loader(name), loader_parameters(name)
     strange = sorted(set(params) - set(known))
     if strange:
         raise InfoshedError(
             f"data set '{name}' takes no parameter `{strange[0]}`; it takes {', '.join(known)}"
         )
     plain = {k: v.item() if isinstance(v, np.generic) else v for k, v in params.items()}
-    return DATASETS[name](**plain)
+    return make(**plain)
+
+
+def loader(name: str) -> Callable[..., DataSet]:
+    """What makes the data set, or reads the file, called `name`."""
+    if name not in DATASETS and is_own(name):
+        return partial(own, name)
+    if name not in DATASETS:
+        known = f"{', '.join(sorted(DATASETS))}, or a {', '.join(FORMATS)} file"
+        raise InfoshedError(f"`data set` must be one of {known}; got {name!r}")
+    return DATASETS[name]
+
+
+def loader_parameters(name: str) -> list[str]:
+    """Names of the parameters that the data set called `name` takes."""
+    return list(inspect.signature(loader(name)).parameters)

@@ -26,6 +26,7 @@ from infoshed.checks import InfoshedError, check_number
 from infoshed.data.cache import cached
 from infoshed.data.extreme_bias import EDGES, check_request, faces_data_set
 from infoshed.data.folders import folders
+from infoshed.data.images import read_images
 from infoshed.resnet import SMALLEST
 from infoshed.types import DataSet, Recipe
 
@@ -33,7 +34,6 @@ FOLDER, TABLE = "imdb_crop", "imdb.mat"
 SCORE = 1.0
 FIELDS = ("dob", "photo_taken", "full_path", "gender", "face_score", "second_face_score")
 EPOCH = 719529  # 1 January 1970 as a Matlab day number
-UNREADABLE_SHARE = 0.05
 
 
 def imdb_faces(
@@ -60,7 +60,7 @@ def imdb_faces(
     arrays = cached(
         "imdb-faces",
         {"version": 1, "size": int(size), "color": bool(color), "files": _digest(folder, names)},
-        lambda: read_images(folder, names, size, color),
+        lambda: read_images(folder, names, size, color, "unpack the archive again"),
     )
     opened = arrays["opened"]
     if not opened.all():
@@ -119,36 +119,6 @@ def ages(dob: np.ndarray, photo_taken: np.ndarray) -> np.ndarray:
     # Born later in the year than 1 July: the birthday was still to come.
     middle = (year - 1970).astype("datetime64[Y]").astype("datetime64[M]") + np.timedelta64(6, "M")
     return photo - year - (born > middle.astype("datetime64[D]"))
-
-
-def read_images(folder: Path, names: np.ndarray, size: int, color: bool) -> dict[str, np.ndarray]:
-    """The files as "images" (m, 1 or 3, size, size) uint8, and "opened" (n,) bool, which of them
-    could be read. Raises `InfoshedError` when more than a twentieth could not."""
-    try:
-        from PIL import Image
-    except ImportError:
-        raise InfoshedError(
-            "reading JPEG files needs Pillow: pip install 'infoshed[images]'"
-        ) from None
-    images = np.zeros((len(names), 3 if color else 1, size, size), np.uint8)
-    opened = np.ones(len(names), dtype=bool)
-    reason = ""
-    for i, name in enumerate(names):
-        try:
-            with Image.open(folder / name) as file:
-                small = file.convert("RGB" if color else "L").resize((size, size))
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            opened[i] = False
-            reason = reason or f"{type(error).__name__}: {error}"
-            continue
-        images[i] = np.atleast_3d(np.asarray(small)).transpose(2, 0, 1)
-    failed = int((~opened).sum())
-    if failed > UNREADABLE_SHARE * len(names):
-        raise InfoshedError(
-            f"{failed} of {len(names)} images in {folder} do not open (first: {reason}); "
-            "unpack the archive again"
-        )
-    return {"images": images[opened], "opened": opened}
 
 
 def _folder(data_dir: str | Path | None) -> Path:

@@ -1,7 +1,6 @@
 """Tables as they are published: finding and reading the files, and one encoding for all of them.
 
-A number x becomes (x - mean) / deviation, a category one column per level. Mean, deviation and
-levels are those of the training rows alone; a level that they lack is encoded as all zeros.
+The encoding is that of `infoshed.inputs`, learned from the training rows alone.
 """
 
 import gzip
@@ -13,6 +12,7 @@ import numpy as np
 
 from infoshed.checks import InfoshedError
 from infoshed.data.folders import folders
+from infoshed.inputs import TableInputs, as_floats
 
 
 def find_files(data_dir: str | Path | None, names: Sequence[str], source: str) -> list[Path]:
@@ -92,32 +92,16 @@ def encode(
     Returns one (n, width) array for each: the numbers first, then the levels of every category in
     sorted order. Raises `InfoshedError` for a number that is none.
     """
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
-
-    numbers = [i for i, name in enumerate(columns) if name in numeric]
-    levels = [i for i, name in enumerate(columns) if name not in numeric]
-    scaler = StandardScaler().fit(_numbers(train, numbers, columns))
-    one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False).fit(train[:, levels])
-    return [
-        np.concatenate(
-            [
-                scaler.transform(_numbers(cells, numbers, columns)),
-                np.asarray(one_hot.transform(cells[:, levels])),
-            ],
-            axis=1,
-        ).astype(np.float32)
-        for cells in (train, *others)
-    ]
+    cells = [dict(zip(columns, part.T, strict=True)) for part in (train, *others)]
+    for part in cells:
+        for name in set(numeric) & set(columns):
+            part[name] = _numbers(part[name], name)
+    inputs = TableInputs.learn(cells[0])
+    return [inputs(part) for part in cells]
 
 
-def _numbers(cells: np.ndarray, index: list[int], columns: Sequence[str]) -> np.ndarray:
-    values = np.empty((len(cells), len(index)))
-    for j, i in enumerate(index):
-        try:
-            values[:, j] = cells[:, i].astype(np.float64)
-        except ValueError as error:
-            raise InfoshedError(f"column '{columns[i]}' must hold numbers: {error}") from None
-    if not np.isfinite(values).all():
-        bad = columns[index[int(np.argmin(np.isfinite(values).all(0)))]]
-        raise InfoshedError(f"column '{bad}' has values that are not finite")
+def _numbers(cells: np.ndarray, name: str) -> np.ndarray:
+    values = as_floats(name, cells)
+    if np.isnan(values).any():
+        raise InfoshedError(f"column '{name}' has values that are not finite")
     return values

@@ -4,14 +4,13 @@ A sweep is an experiment of the user's own: the same rows, resumed in the same w
 to take is decided by `infoshed.experiments.choice`, from biased data alone.
 """
 
-import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from infoshed.checks import InfoshedError, check_choice, check_number
-from infoshed.data import DATASETS, load
+from infoshed.data import load, loader_parameters
 from infoshed.experiments.base import Cell, Contender, Experiment, Job, Plan, Row, limited
 from infoshed.experiments.runner import Places, reproduce
 from infoshed.methods import METHODS, method_options
@@ -79,7 +78,7 @@ def sweep(
     """Train `method` at every strength (or budget) with every seed; what is there is not redone.
 
     Args:
-        dataset, method: names in `DATASETS` and `METHODS`.
+        dataset: a name in `DATASETS`, or the user's own file. method: a name in `METHODS`.
         strengths: to try; unless given, 0 to 10 times the method's default. A method without a
             strength has one entry in its grid.
         budgets: to try instead: nats, "5%" of H(C), or "label".
@@ -104,7 +103,7 @@ def sweep(
 
 def sweep_folder(dataset: str, quick: bool) -> Path:
     """Where a sweep goes unless told otherwise."""
-    return Path("runs") / f"sweep-{dataset}{'-quick' if quick else ''}"
+    return Path("runs") / f"sweep-{Path(dataset).stem}{'-quick' if quick else ''}"
 
 
 def make_sweep(
@@ -119,12 +118,11 @@ def make_sweep(
 ) -> Sweep:
     """The sweep that is meant, checked against the data; arguments as in `sweep`, `place` with
     `data_dir` if given."""
-    check_choice("data set", dataset, DATASETS)
+    known = loader_parameters(dataset)
     check_choice("method", method, METHODS)
     if seeds is None:
         seeds = QUICK_SEEDS if quick else SEEDS
     check_number("seeds", seeds, 1, integer=True)
-    known = inspect.signature(DATASETS[dataset]).parameters
     params = {k: v for k, v in settings.items() if k in known}
     training: dict[str, Any] = {"epochs": QUICK_EPOCHS} if quick else {}
     training |= {k: v for k, v in settings.items() if k in SETTINGS and k not in params}

@@ -3,10 +3,11 @@
 A new format is a function and a line in `infoshed.files.formats.FORMATS`.
 """
 
-from infoshed.files.sample import Sample, as_kind, read_sample, read_tables
+from infoshed.files.sample import KINDS, Sample, as_kind, read_sample, read_tables
 from infoshed.files.table import Table, read_array, read_column, read_table, split_source
 
 __all__ = [
+    "KINDS",
     "Sample",
     "Table",
     "as_kind",

@@ -19,6 +19,7 @@ from infoshed.checks import InfoshedError
 BLOCK = 10_000
 SAMPLE = 1000  # rows that are looked at to tell a header
 MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "-"}  # where other cells are numbers
+MISSING_TEXT = {"", "na", "n/a", "nan", "null", "?"}  # where they are not, and only if asked for
 
 
 @dataclass(frozen=True)
@@ -64,17 +65,21 @@ def read_layout(path: Path, delimiter: str) -> Layout:
     )
 
 
-def read_columns(layout: Layout, names: list[str]) -> dict[str, np.ndarray]:
+def read_columns(layout: Layout, names: list[str], missing: bool = False) -> dict[str, np.ndarray]:
     """The columns called `names`, each (n,) int64, float64 or text.
 
-    Raises `InfoshedError` for missing values and for NaN or infinity, naming line and column.
+    Args:
+        missing: take missing values, which become NaN among numbers and "" in text.
+
+    Raises `InfoshedError` for infinity, naming line and column, and without `missing` for missing
+    values and NaN.
     """
     places = {name: layout.names.index(name) for name in names}
     columns = _fraction_columns(layout, places)
     rest = {n: i for n, i in places.items() if n not in columns}
     if len(columns) < len(layout.names):  # even without `rest`: numpy does not check cells beside
-        columns |= _number_columns(layout, rest)
-    text = _text_columns(layout, {n: i for n, i in places.items() if n not in columns})
+        columns |= _number_columns(layout, rest, missing)
+    text = _text_columns(layout, {n: i for n, i in places.items() if n not in columns}, missing)
     return {name: columns[name] if name in columns else text[name] for name in names}
 
 
@@ -172,21 +177,22 @@ def _fraction_columns(layout: Layout, places: dict[str, int]) -> dict[str, np.nd
     return dict(zip(chosen, matrix.T, strict=True))
 
 
-def _number_columns(layout: Layout, places: dict[str, int]) -> dict[str, np.ndarray]:
+def _number_columns(layout: Layout, places: dict[str, int], missing: bool) -> dict[str, np.ndarray]:
     """Those of the columns at `places` that hold numbers alone."""
     blocks: dict[str, list[np.ndarray]] = {name: [] for name in places}
     rows = _rows(layout)
     while block := [cells for _, cells in islice(rows, BLOCK)]:
         for name in list(blocks):
-            numbers = _numbers([cells[places[name]] for cells in block])
+            numbers = _numbers([cells[places[name]] for cells in block], missing)
             if numbers is None:
                 del blocks[name]
             else:
                 blocks[name].append(numbers)
     columns = {name: np.concatenate(parts) for name, parts in blocks.items()}
     for name, column in columns.items():
-        if not np.isfinite(column).all():
-            row = int(np.argmin(np.isfinite(column)))
+        good = ~np.isinf(column) if missing else np.isfinite(column)
+        if not good.all():
+            row = int(np.argmin(good))
             line, cells = next(islice(_rows(layout), row, None))
             raise InfoshedError(
                 f"{layout.path}: line {line} has {cells[places[name]]!r} in column '{name}'; "
@@ -195,9 +201,11 @@ def _number_columns(layout: Layout, places: dict[str, int]) -> dict[str, np.ndar
     return columns
 
 
-def _numbers(cells: list[str]) -> np.ndarray | None:
+def _numbers(cells: list[str], missing: bool) -> np.ndarray | None:
     if "_" in "".join(cells):  # see `is_number`
         return None
+    if missing and any(cell.strip().lower() in MISSING for cell in cells):
+        cells = ["nan" if cell.strip().lower() in MISSING else cell for cell in cells]
     for kind, dtype in ((int, np.int64), (float, np.float64)):
         try:
             return np.array(list(map(kind, cells)), dtype)
@@ -206,7 +214,7 @@ def _numbers(cells: list[str]) -> np.ndarray | None:
     return None
 
 
-def _text_columns(layout: Layout, places: dict[str, int]) -> dict[str, np.ndarray]:
+def _text_columns(layout: Layout, places: dict[str, int], missing: bool) -> dict[str, np.ndarray]:
     if not places:
         return {}
     columns: dict[str, list[str]] = {name: [] for name in places}
@@ -214,9 +222,12 @@ def _text_columns(layout: Layout, places: dict[str, int]) -> dict[str, np.ndarra
     for line, cells in _rows(layout):
         lines.append(line)
         for name, place in places.items():
-            columns[name].append(cells[place])
+            cell = cells[place]
+            blank = missing and cell.strip().lower() in MISSING_TEXT
+            columns[name].append("" if blank else cell)
     for name, column in columns.items():
-        _refuse_missing(layout.path, name, column, lines)
+        if not missing:
+            _refuse_missing(layout.path, name, column, lines)
     return {name: np.array(column, dtype=str) for name, column in columns.items()}
 
 

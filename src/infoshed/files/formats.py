@@ -1,8 +1,8 @@
 """File formats: which arrays a file holds, and how to read some of them.
 
 Each opens a path into the names of its columns or arrays, a function that reads those of given
-names, and a note on what was decided. Nothing in a file is executed: arrays of Python objects,
-which numpy stores as pickles, are refused.
+names (and whether missing values are taken, as NaN or ""), and a note on what was decided. Nothing
+in a file is executed: arrays of Python objects, which numpy stores as pickles, are refused.
 """
 
 import zipfile
@@ -16,16 +16,16 @@ from infoshed.checks import InfoshedError
 from infoshed.files.delimited import read_columns, read_layout
 
 Columns = dict[str, np.ndarray]
-Opened = tuple[list[str], Callable[[list[str]], Columns], str]
+Opened = tuple[list[str], Callable[[list[str], bool], Columns], str]
 
 
 def _open_numpy(path: Path) -> Opened:
     found = _load(path, lambda found: found if isinstance(found, np.ndarray) else found.files)
     if isinstance(found, np.ndarray):
-        return [""], lambda names: dict.fromkeys(names, found), ""
+        return [""], lambda names, _: dict.fromkeys(names, found), ""
     if not found:
         raise InfoshedError(f"{path} holds no arrays")
-    return found, lambda names: _load(path, lambda arrays: {n: arrays[n] for n in names}), ""
+    return found, lambda names, _: _load(path, lambda arrays: {n: arrays[n] for n in names}), ""
 
 
 def _load(path: Path, take: Callable[[Any], Any]) -> Any:
@@ -56,7 +56,7 @@ def _open_delimited(path: Path) -> Opened:
             raise InfoshedError(f"{path}: column {place + 1} has no name in the header")
         names = names[1:]
         note += ", and the first column, which has no name, was left out as row numbers"
-    return names, lambda names: read_columns(layout, names), note
+    return names, lambda names, missing: read_columns(layout, names, missing), note
 
 
 def _open_parquet(path: Path) -> Opened:
@@ -72,16 +72,16 @@ def _open_parquet(path: Path) -> Opened:
     except ArrowInvalid:
         raise InfoshedError(f"{path} is not a parquet file, or is cut off") from None
 
-    def read(names: list[str]) -> Columns:
+    def read(names: list[str], missing: bool) -> Columns:
         table = parquet.read_table(path, columns=names)
-        return {name: _arrow_column(path, name, table.column(name)) for name in names}
+        return {name: _arrow_column(path, name, table.column(name), missing) for name in names}
 
     return [n for n in names if not n.startswith("__index_level_")], read, ""
 
 
-def _arrow_column(path: Path, name: str, column: Any) -> np.ndarray:
+def _arrow_column(path: Path, name: str, column: Any, missing: bool) -> np.ndarray:
     """(n,) numbers or text; lists of one length, such as embeddings, become (n, d)."""
-    if column.null_count:
+    if column.null_count and not missing:
         row = column.is_null().to_pylist().index(True)
         raise InfoshedError(
             f"{path}: row {row + 1} has no value in column '{name}' ({column.null_count:,} such in "
@@ -98,6 +98,11 @@ def _arrow_column(path: Path, name: str, column: Any) -> np.ndarray:
         column = column.cast(column.type.value_type)
     if kind.startswith("decimal"):
         column = column.cast("float64")
+    if column.null_count:  # of numbers they become NaN by themselves
+        if str(column.type) == "bool":
+            column = column.cast("int8")
+        if "string" in str(column.type):
+            column = column.fill_null("")
     array = column.to_numpy()
     return array.astype(str) if "string" in str(column.type) else array
 

@@ -98,8 +98,9 @@ def read_column(source: str) -> np.ndarray:
     return read_table(source).values()
 
 
-def read_table(source: str) -> Table:
-    """Read FILE or FILE:NAME, as the module describes it.
+def read_table(source: str, missing: bool = False) -> Table:
+    """Read FILE or FILE:NAME, as the module describes it; with `missing` also where values are
+    missing, which become NaN among numbers and "" in text.
 
     Raises `InfoshedError` for files that are not there, broken, of another format, without rows,
     with missing values or repeated names, and for names that are not in the file.
@@ -114,7 +115,7 @@ def read_table(source: str) -> Table:
     try:
         names, read, note = FORMATS[kind](path)
         picked = _pick(path, names, chosen)
-        columns = read(picked)
+        columns = read(picked, missing)
     except OSError as error:
         raise InfoshedError(f"cannot read {path}: {error.strerror or error}") from None
     columns = {name: _plain(path, name, column) for name, column in columns.items()}

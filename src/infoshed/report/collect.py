@@ -18,6 +18,7 @@ from infoshed.run import Run, versions
 from infoshed.seeds import torch_generator
 from infoshed.types import DataSet, Split
 
+NOT_SHOWN = ("attribute", "classes", "inputs")  # of the configuration: as long as the data
 POINTS, SAMPLES, TRAIN_SAMPLES = 600, 20, 40
 NO_REPORT = "no report page: it needs matplotlib and jinja2 (pip install 'infoshed[report]')"
 
@@ -79,7 +80,7 @@ def collect(runs: list[Run], data: DataSet, command: str) -> ReportContent:
 
 
 def _run_content(run: Run, points: Split, samples: Split) -> RunContent:
-    config = {k: v for k, v in asdict(run.config).items() if k not in ("attribute", "classes")}
+    config = {k: v for k, v in asdict(run.config).items() if k not in NOT_SHOWN}
     flat: dict[str, Any] = {}
     for key, value in config.items():
         flat |= value if isinstance(value, dict) else {key: _plain(value)}

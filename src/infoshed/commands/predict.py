@@ -1,0 +1,163 @@
+"""`infoshed predict`: a run's predictions for the rows of a file."""
+
+import csv
+import io
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from cyclopts import Group, Parameter
+
+from infoshed.checks import InfoshedError
+from infoshed.inputs import ImageInputs, TableInputs, as_text
+from infoshed.io import atomic_path, write_text
+from infoshed.run import Run, load_run
+from infoshed.settings import DATA
+
+OUTPUT = Group("Output")
+ARRAYS = (".npy", ".npz")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What is to be predicted.
+
+    Args:
+        x: inputs (m, ...) of the rows that have some. known: which rows (n,) those are.
+        names: (n,) of the rows, where they have names; the heading is `named`.
+        y: (n,) the classes as the file has them, "" where it does not; None where it has none.
+        notes: what is to be said.
+    """
+
+    x: np.ndarray
+    known: np.ndarray
+    notes: tuple[str, ...] = ()
+    names: np.ndarray | None = None
+    named: str = ""
+    y: np.ndarray | None = None
+
+
+def predict(
+    run: Path,
+    inputs: str,
+    /,
+    *,
+    images: Annotated[Path | None, Parameter(group=DATA)] = None,
+    out: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
+) -> None:
+    """Classes and their probabilities for new rows.
+
+    `infoshed predict runs/people new.csv --out predictions.csv`: a line for each row, in order. A
+    run of your own file takes files with the same columns (others are ignored, missing values are
+    filled as in training), a run of pictures a folder of them or a file that names them, any other
+    run arrays: .npy or .npz of shape (n, ...). Where the file has the target too, the accuracy is
+    said.
+
+    Parameters
+    ----------
+    run
+        The folder that `infoshed train` wrote.
+    inputs
+        .csv, .tsv, .parquet, .npy or .npz; FILE:NAME takes an array of an .npz. Or a folder of
+        pictures.
+    images
+        The folder of the pictures that the file names; unless given, the file's own.
+    out
+        .csv, or .npy for the probabilities (n, classes) alone; unless given, they are printed.
+    """
+    if out is not None and out.suffix.lower() not in (".csv", ".npy"):
+        raise InfoshedError(f"--out: cannot write {out}; known: .csv, .npy")
+    loaded = load_run(run)
+    rows = read_rows(loaded, inputs, images)
+    found = np.full((len(rows.known), len(loaded.config.classes)), np.nan, np.float32)
+    found[rows.known] = loaded.predict_proba(rows.x).numpy()
+    for note in [*rows.notes, *_accuracy(loaded, rows, found)]:
+        print(f"infoshed: {note}", file=sys.stderr)
+    if out is None:
+        sys.stdout.write(as_csv(loaded.config.classes, rows, found))
+        return
+    if out.suffix.lower() == ".npy":
+        with atomic_path(out) as temporary, open(temporary, "wb") as file:
+            np.save(file, found)
+    else:
+        write_text(out, as_csv(loaded.config.classes, rows, found))
+    print(f"{len(found):,} rows: {out}")
+
+
+def read_rows(run: Run, source: str, images: Path | None) -> Rows:
+    """The rows of a file or folder as the run's inputs. Raises `InfoshedError` for columns that are
+    not there or of another kind, and for shapes that do not fit."""
+    from infoshed.files import read_table, split_source
+
+    path = split_source(source)[0]
+    inputs = run.inputs
+    if images is not None and not isinstance(inputs, ImageInputs):
+        raise InfoshedError("--images is for runs that were trained on pictures, and this is none")
+    if path.suffix.lower() in ARRAYS or inputs is None:
+        table = read_table(source)
+        flat = len(run.config.shape) == 1
+        x = table.matrix() if flat else next(iter(table.columns.values()))
+        if x.dtype.kind not in "biuf" or not np.isfinite(x).all():
+            raise InfoshedError(f"{source} holds values that are no finite numbers")
+        return Rows(x, np.ones(len(x), bool))
+    target = str(run.config.params.get("target"))
+    if path.is_dir():
+        if not isinstance(inputs, ImageInputs):
+            raise InfoshedError(f"{path} is a folder; the run was trained on a table's columns")
+        files = sorted(p.name for p in path.iterdir() if p.is_file())
+        return _pictures(inputs, path, np.array(files, dtype=str), None)
+    table = read_table(source, missing=True)
+    y = as_text(table.columns[target]) if target in table.columns else None
+    if isinstance(inputs, ImageInputs):
+        if inputs.column not in table.columns:
+            raise InfoshedError(f"{path} has no column '{inputs.column}', which names the pictures")
+        return _pictures(inputs, images or path.parent, as_text(table.columns[inputs.column]), y)
+    x = _of_table(inputs, table.columns, path)
+    notes = tuple(
+        f"'{name}' has a value that training lacked in {count:,} of {len(x):,} rows"
+        for name, count in inputs.unknown(table.columns).items()
+    )
+    return Rows(x, np.ones(len(x), bool), notes, y=y)
+
+
+def as_csv(classes: Sequence[str], rows: Rows, probabilities: np.ndarray) -> str:
+    """A header and a line for each row: its name, if it has one, the class, the probabilities.
+    Cells are empty where there was no input."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    first = [rows.named] if rows.names is not None else []
+    writer.writerow([*first, "prediction", *(f"p({name})" for name in classes)])
+    for i, p in enumerate(probabilities):
+        name = [rows.names[i]] if rows.names is not None else []
+        if rows.known[i]:
+            writer.writerow([*name, classes[int(p.argmax())], *(f"{v:.6g}" for v in p)])
+        else:
+            writer.writerow([*name, "", *("" for _ in p)])
+    return text.getvalue()
+
+
+def _of_table(inputs: TableInputs, columns: dict[str, np.ndarray], path: Path) -> np.ndarray:
+    try:
+        return inputs(columns)
+    except InfoshedError as error:
+        raise InfoshedError(f"{path}: {error}") from None
+
+
+def _pictures(inputs: ImageInputs, folder: Path, names: np.ndarray, y: np.ndarray | None) -> Rows:
+    x, opened = inputs(folder, names)
+    failed = int((~opened).sum())
+    said = f"{failed:,} pictures do not open (first: {names[int(np.argmin(opened))]})"
+    return Rows(x.numpy(), opened, (said,) * (failed > 0), names, inputs.column, y)
+
+
+def _accuracy(run: Run, rows: Rows, probabilities: np.ndarray) -> Iterator[str]:
+    if rows.y is None:
+        return
+    judged = np.isin(rows.y, run.config.classes) & rows.known
+    if judged.any():
+        guess = np.array(run.config.classes)[probabilities[judged].argmax(1)]
+        share = float((guess == rows.y[judged]).mean())
+        yield f"accuracy {share:.1%} on the {int(judged.sum()):,} rows that have the target"

@@ -1,0 +1,401 @@
+"""The user's own table, or pictures with a table of labels: a file, and the names of its columns.
+
+What was decided is said in `DataSet.notes`, beginning with a table of the columns. The attribute is
+no input (see `infoshed.data.columns` for those that are), and rows that lack it or the target are
+dropped and counted.
+
+Rows are cut into train, validation and test by seed, `VALIDATION` and `TEST` of every cell (y, c),
+a quantity c counting by its quarters; what is learned of the columns is learned from training rows
+alone. The test is biased as the training rows are.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from infoshed.attributes import Attribute, Continuous, MultiCategorical, infer_attribute
+from infoshed.checks import InfoshedError, check_choice, check_number
+from infoshed.data.columns import missing, proxies, read_inputs, short
+from infoshed.inputs import ImageInputs, Inputs, TableInputs, as_text
+from infoshed.resnet import SMALLEST
+from infoshed.seeds import numpy_generator
+from infoshed.types import DataSet, Recipe, Split
+
+FORMATS = (".csv", ".tsv", ".parquet")
+TEST, VALIDATION = 0.2, 0.15
+MOST_ROWS = 3_000_000
+MOST_NUMBERS = 10**9  # of the encoded table, 4 bytes each
+MOST_CLASSES = 1000
+LEAST_ROWS, LEAST_CLASS = 40, 5
+LOOKED_AT = 20  # cells of a column, to tell names of files
+
+
+Rows = Callable[[np.ndarray], torch.Tensor]
+"""The inputs x of the rows of these numbers."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """What the inputs are: in words, the function that learns from the training rows how x is made,
+    the lines of the table that is shown, and what else is to be said."""
+
+    what: str
+    learn: Callable[[np.ndarray], tuple[Inputs, Rows]]
+    lines: list[list[str]]
+    notes: list[str]
+
+
+def own(
+    path: str | Path,
+    *,
+    target: str | None = None,
+    attribute: str | None = None,
+    attribute_kind: str = "auto",
+    categories: str | None = None,
+    images: str | Path | None = None,
+    size: int = 64,
+    color: bool = True,
+    seed: int = 0,
+) -> DataSet:
+    """A data set from the user's own file.
+
+    Args:
+        path: .csv, .tsv or .parquet.
+        target: the column of classes.
+        attribute: the column of the attribute; several with commas, of one kind.
+        attribute_kind: "auto", "categorical" or "continuous", as `infoshed.files.as_kind` has it.
+        categories: columns of numbers that are names (such as a postcode), with commas.
+        images: the folder of the pictures that a column of the file names; then they are x.
+        size, color: of the pictures, in pixels; without colour they are grey.
+        seed: of the split.
+
+    Raises `InfoshedError` for files that cannot be read or are too large, columns that are not
+    there or cannot be what they are to be, and an attribute that is the target under another name.
+    """
+    path = Path(path)
+    if not target or not attribute:
+        raise InfoshedError(
+            f"which columns of {path}? --target NAME, the classes, and --attribute NAME, what "
+            "is to be shed"
+        )
+    from infoshed.files import KINDS, read_table
+    from infoshed.files.table import listed
+    from infoshed.tables import text_table
+
+    check_choice("attribute-kind", attribute_kind, KINDS)
+    _refuse_huge(path)
+    table = read_table(str(path), missing=True)
+    columns, names = dict(table.columns), _names(attribute)
+    asked = {"--target": [target], "--attribute": names, "--categories": _names(categories)}
+    for flag, wanted in asked.items():
+        for name in wanted:
+            if name not in columns:
+                hint = f" ({table.note})" if "no header" in table.note else ""
+                raise InfoshedError(
+                    f"{flag}: {path} has no column '{name}'; it has {listed(list(columns))}{hint}"
+                )
+    if target in names:
+        raise InfoshedError(f"'{target}' is both target and attribute; give different columns")
+    flat = [name for name, column in columns.items() if column.ndim > 1]
+    if flat:
+        raise InfoshedError(f"{path}: column '{flat[0]}' holds lists; give a column for each entry")
+    columns |= {name: as_text(columns[name]) for name in asked["--categories"]}
+    columns, dropped = _complete(path, columns, [target, *names])
+    classes, y = _classes(target, columns.pop(target))
+    values, parts, kind_notes = _attribute(names, columns, attribute_kind)
+    for name, part in parts.items():
+        _refuse_same(target, y, name, part)
+    if images is not None:
+        content, opened = _pictures(Path(images), columns, size, color)
+        y, values = y[opened], values[opened]
+        parts = {name: part[opened] for name, part in parts.items()}
+    else:
+        content = _table(path, columns, parts, target, y)
+    rows = stratified(_strata(y, parts), seed)
+    spec = _specification(names, values[rows["train"]])
+    inputs, x = content.learn(rows["train"])
+    splits = {
+        k: Split(x(r), torch.from_numpy(y[r]), spec.encode(values[r])) for k, r in rows.items()
+    }
+    lines = [_target_line(target, classes, y), *_attribute_lines(spec), *content.lines]
+    sizes = ", ".join(f"{len(part):,} {name}" for name, part in rows.items())
+    params = {"target": target, "attribute": attribute, "attribute_kind": attribute_kind}
+    given = {"categories": categories, "images": None if images is None else str(images)}
+    given |= {"size": int(size), "color": bool(color)} if images is not None else {}
+    return DataSet(
+        name=str(path),
+        description=(
+            f"{path}: {target} from {content.what}; the attribute is {', '.join(names)}, "
+            "which is not among the inputs. The test is biased as the training data are."
+        ),
+        train=splits["train"],
+        validation=splits["validation"],
+        tests={"test": splits["test"]},
+        attribute=spec,
+        classes=classes,
+        recipe=_recipe(inputs, len(rows["train"])),
+        params=params | {k: v for k, v in given.items() if v is not None} | {"seed": seed},
+        shows_images=images is not None,
+        inputs=inputs,
+        notes=(
+            text_table(["column", "read as", "values", "missing"], lines, left=3),
+            *(*dropped, *kind_notes, *content.notes, f"rows: {sizes}"),
+        ),
+    )
+
+
+def is_own(name: str) -> bool:
+    """Whether `name` is that of a file rather than of a data set."""
+    return Path(name).suffix.lower() in FORMATS
+
+
+def stratified(strata: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """Rows of "train", "validation" and "test", sorted: of every stratum (n,) the same shares, as
+    near as whole rows allow, chance rounding, and at least one row for training."""
+    rng = numpy_generator(seed, "own split")
+    parts: dict[str, list[np.ndarray]] = {"train": [], "validation": [], "test": []}
+    for stratum in np.unique(strata):
+        rows = rng.permutation(np.flatnonzero(strata == stratum))
+        rest = len(rows) - 1
+        test = min(rest, int(len(rows) * TEST + rng.random()))
+        validation = min(rest - test, int(len(rows) * VALIDATION + rng.random()))
+        cut = np.split(rows, [test, test + validation])
+        for name, part in zip(("test", "validation", "train"), cut, strict=True):
+            parts[name].append(part)
+    return {name: np.sort(np.concatenate(part)) for name, part in parts.items()}
+
+
+def _names(text: str | None) -> list[str]:
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
+def _refuse_huge(path: Path) -> None:
+    """Before anything is parsed, which would take minutes and all memory."""
+    if not path.is_file() or path.stat().st_size < MOST_ROWS:
+        return
+    if path.suffix.lower() == ".parquet":
+        try:
+            from pyarrow import ArrowInvalid, parquet
+        except ImportError:
+            return  # `read_table` says what to install
+        try:
+            rows = parquet.read_metadata(path).num_rows
+        except ArrowInvalid:
+            return
+    else:
+        rows = 0
+        with open(path, "rb") as file:
+            while block := file.read(1 << 22):
+                rows += block.count(b"\n")
+    if rows > MOST_ROWS:
+        raise InfoshedError(
+            f"{path} has about {rows:,} rows, and is read into memory: at most {MOST_ROWS:,}; take "
+            "a random sample of its rows, or use infoshed.MutualInformationPenalty in a loop that "
+            "streams them"
+        )
+
+
+def _complete(
+    path: Path, columns: dict[str, np.ndarray], needed: Sequence[str]
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The rows that have a target and all attributes, and how many were dropped."""
+    lacking = {name: missing(columns[name]) for name in needed}
+    notes = [
+        f"dropped: {int(lacks.sum()):,} rows without '{name}'"
+        for name, lacks in lacking.items()
+        if lacks.any()
+    ]
+    keep = ~np.any(list(lacking.values()), axis=0)
+    if keep.sum() < LEAST_ROWS:
+        raise InfoshedError(
+            f"{path} has {int(keep.sum())} rows with {' and '.join(needed)}; at least {LEAST_ROWS} "
+            "are needed for training, validation and test"
+        )
+    return {name: column[keep] for name, column in columns.items()}, notes
+
+
+def _classes(target: str, column: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
+    """The names of the classes and the class (n,) of each row."""
+    from infoshed.files.table import listed
+
+    fractions = column[column != np.round(column)] if column.dtype.kind == "f" else column[:0]
+    if len(fractions):
+        raise InfoshedError(
+            f"the target '{target}' holds fractions (such as {fractions.tolist()[0]:g}): "
+            "classes are expected; bin it first"
+        )
+    column = column.astype(np.int64) if column.dtype.kind in "biuf" else as_text(column)
+    values, y, counts = np.unique(column, return_inverse=True, return_counts=True)
+    names = tuple(map(str, values.tolist()))
+    if len(names) > max(min(MOST_CLASSES, len(y) // LEAST_CLASS), 2):
+        raise InfoshedError(
+            f"the target '{target}' has {len(names):,} different values in {len(y):,} rows: "
+            "classes are expected; is it the right column? bin it if it is a quantity"
+        )
+    if len(names) < 2:
+        raise InfoshedError(
+            f"the target '{target}' has one class only in {len(y):,} rows ({values[0]}); there is "
+            "nothing to predict"
+        )
+    rare = [f"{n!r} ({k})" for n, k in zip(names, counts, strict=True) if k < LEAST_CLASS]
+    if rare:
+        raise InfoshedError(
+            f"of the target '{target}', these classes have fewer than {LEAST_CLASS} rows: "
+            f"{listed(rare)}; drop or merge them"
+        )
+    return names, y.astype(np.int64)
+
+
+def _attribute(
+    names: list[str], columns: dict[str, np.ndarray], kind: str
+) -> tuple[np.ndarray, dict[str, np.ndarray], list[str]]:
+    """Values (n,) or (n, k), each attribute's by name, and what was decided; the attributes are
+    taken out of `columns`."""
+    from infoshed.files import as_kind
+
+    parts, notes = {}, []
+    for name in names:
+        column = columns.pop(name)
+        column = as_text(column) if column.dtype.kind == "U" else column
+        parts[name], said = as_kind(column, kind, name)
+        notes += said
+        if len(np.unique(parts[name])) < 2:
+            raise InfoshedError(
+                f"the attribute '{name}' has one value only; there is nothing to shed"
+            )
+    quantities = [name for name, part in parts.items() if part.dtype.kind == "f"]
+    if quantities and len(quantities) < len(names):
+        others = [name for name in names if name not in quantities]
+        raise InfoshedError(
+            f"{', '.join(quantities)} is a quantity and {', '.join(others)} is not; several "
+            "attributes must be of one kind: bin the quantity"
+        )
+    values = list(parts.values())
+    if len(values) == 1:
+        return values[0], parts, notes
+    text = any(part.dtype.kind == "U" for part in values)
+    return np.column_stack([v.astype(str) if text else v for v in values]), parts, notes
+
+
+def _specification(names: list[str], values: np.ndarray) -> Attribute:
+    name = ", ".join(names)
+    if values.ndim == 2 and values.dtype.kind != "f":
+        return MultiCategorical.from_values(values, name, names)
+    return infer_attribute(values, name)
+
+
+def _strata(y: np.ndarray, parts: dict[str, np.ndarray]) -> np.ndarray:
+    """The cell (n,) of each row."""
+    from infoshed.auditing.inputs import QUARTERS, quantile_code
+
+    cells = [y]
+    for part in parts.values():
+        quantity = part.dtype.kind == "f"
+        cells.append(
+            quantile_code(part, QUARTERS) if quantity else np.unique(part, return_inverse=True)[1]
+        )
+    return np.unique(np.stack(cells, 1), axis=0, return_inverse=True)[1].ravel()
+
+
+def _refuse_same(target: str, y: np.ndarray, name: str, c: np.ndarray) -> None:
+    code = np.unique(c, return_inverse=True)[1]
+    pairs = len(np.unique(np.stack([y, code], 1), axis=0))
+    if pairs == y.max() + 1 == code.max() + 1:
+        raise InfoshedError(
+            f"the attribute '{name}' is the target '{target}' under another name: each of its "
+            "values goes with one class, and shedding it would shed the target. Give another "
+            "attribute, or rows that break the tie"
+        )
+
+
+def _table(
+    path: Path,
+    columns: dict[str, np.ndarray],
+    attributes: dict[str, np.ndarray],
+    target: str,
+    y: np.ndarray,
+) -> Content:
+    """The columns that are inputs."""
+    found = read_inputs(columns)
+    notes = [*found.notes, *proxies(found.inputs, {**attributes, target: y}, target)]
+
+    def learn(train: np.ndarray) -> tuple[Inputs, Rows]:
+        inputs = TableInputs.learn({name: v[train] for name, v in found.inputs.items()})
+        if inputs.width * len(y) > MOST_NUMBERS:
+            raise InfoshedError(
+                f"{path}: {len(y):,} rows of {inputs.width:,} inputs do not fit in memory; take a "
+                "sample of the rows, or leave out columns"
+            )
+        return inputs, lambda rows: torch.from_numpy(
+            inputs({name: v[rows] for name, v in found.inputs.items()})
+        )
+
+    return Content(f"{len(found.inputs)} columns", learn, found.lines, notes)
+
+
+def _pictures(
+    folder: Path, columns: dict[str, np.ndarray], size: int, color: bool
+) -> tuple[Content, np.ndarray]:
+    """The pictures that a column names, and which rows (n,) have one that opens."""
+    check_number("size", size, SMALLEST, 512, integer=True)
+    if not folder.is_dir():
+        raise InfoshedError(f"--images: the folder {folder} does not exist")
+    text = {name: as_text(column) for name, column in columns.items() if column.dtype.kind == "U"}
+    named = [
+        name
+        for name, column in text.items()
+        if np.mean([bool(v) and (folder / v).is_file() for v in column[:LOOKED_AT].tolist()]) >= 0.5
+    ]
+    if len(named) != 1:
+        what = f"columns {', '.join(named)} all name" if named else "no column names"
+        raise InfoshedError(
+            f"{what} files in {folder}; one column must hold the pictures' file names"
+        )
+    inputs = ImageInputs(named[0], int(size), bool(color))
+    pictures, opened = inputs(folder, text[named[0]])
+    kind = f"{'colour' if color else 'grey'}, {size}x{size} pixels"
+    lines = [[named[0], "picture", kind, "0"]]
+    lines += [[name, "left out", "not a picture", ""] for name in columns if name != named[0]]
+    failed = int((~opened).sum())
+    first = text[named[0]][int(np.argmin(opened))]
+    notes = [f"dropped: {failed:,} rows whose picture does not open (first: {first})"] * (
+        failed > 0
+    )
+    content = Content(f"pictures, {kind}", lambda _: (inputs, lambda r: pictures[r]), lines, notes)
+    return content, opened
+
+
+def _recipe(inputs: Inputs, rows: int) -> Recipe:
+    """Training settings: about 2,000 steps at least, and 10 epochs."""
+    batch = 128 if rows > 4000 else 32
+    epochs = min(40, max(10, 2000 * batch // rows))
+    if isinstance(inputs, ImageInputs):
+        return Recipe(encoder="resnet", dim=64, epochs=min(epochs, 20), batch_size=batch)
+    return Recipe(encoder="mlp", dim=16, epochs=epochs, batch_size=batch)
+
+
+def _target_line(target: str, classes: tuple[str, ...], y: np.ndarray) -> list[str]:
+    return [target, "target", _shares(classes, np.bincount(y) / len(y)), "0"]
+
+
+def _attribute_lines(attribute: Attribute) -> list[list[str]]:
+    parts = attribute.parts if isinstance(attribute, MultiCategorical) else (attribute,)
+    lines = []
+    for part in parts:
+        if isinstance(part, Continuous):
+            pairs = zip(part.mean, part.scale, strict=True)
+            text = ", ".join(f"mean {m:.4g}, deviation {s:.4g}" for m, s in pairs)
+            lines.append([part.name, "attribute, quantity", text, "0"])
+        else:
+            text = _shares(part.levels, part.probabilities)  # type: ignore[attr-defined]
+            lines.append([part.name, "attribute", text, "0"])
+    return lines
+
+
+def _shares(names: Sequence[object], shares: Sequence[float] | np.ndarray) -> str:
+    listed = [f"{short(str(n))} {p:.1%}" for n, p in zip(names, shares, strict=True)]
+    more = f", ... ({len(listed)} in all)" if len(listed) > 6 else ""
+    return ", ".join(listed[:6]) + more

@@ -1,0 +1,165 @@
+"""`infoshed train FILE`: from the user's own file to a run, and one line for every bad file."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import Cli
+
+from infoshed import load, load_run
+from own_files import people, write_pictures, write_table
+
+ASKED = ("--target", "income", "--attribute", "sex")
+FAST = ("--method", "plain", "--epochs", "1")
+
+
+def test_from_a_file_to_a_run(run: Cli, tmp_path: Path):
+    write_table(tmp_path / "people.csv", people())
+    code, out, err = run("train", "people.csv", *ASKED, *FAST, "--json")
+    assert code == 0
+    result = json.loads(out)
+    assert 0 <= result["accuracy_test"] <= 1
+    assert (result["target"], result["attribute"]) == ("income", "sex")
+    assert "column   read as" in err
+    assert re.search(r"how biased: income and sex share 0\.\d+ \(.* nats, \d+% of H\(sex\)", err)
+    kept = load_run("runs/people-plain-seed0")
+    data = load("people.csv", **kept.config.params)
+    assert kept.inputs == data.inputs
+    assert kept.attribute == data.attribute
+
+    # What works on a run of a data set works on this one.
+    assert run("show", "runs/people-plain-seed0").code == 0
+    code, out, _ = run("audit", "runs/people-plain-seed0", "--estimator", "quick", "--json")
+    assert code == 0
+    assert json.loads(out)["verdicts"][0]["attribute"] == "sex"
+    more = ("--resume", "--out", "runs/people-plain-seed0", "--epochs", "2", "--json")
+    assert json.loads(run("train", *more).out)["epochs"] == 2
+
+
+def test_a_run_whose_file_has_changed_does_not_go_on(run: Cli, tmp_path: Path):
+    write_table(tmp_path / "people.csv", people())
+    assert run("train", "people.csv", *ASKED, *FAST, "--out", "run").code == 0
+    write_table(tmp_path / "people.csv", people(seed=1))
+    code, _, err = run("train", "--resume", "--out", "run", "--epochs", "2")
+    assert code == 2
+    assert "was made with another `" in err
+    assert len(err.splitlines()[-1]) < 800
+
+
+@pytest.mark.parametrize("attribute", [["--attribute", "sex,job"], ["--attribute", "hours"]])
+def test_several_attributes_and_a_quantity_with_the_default_method(
+    run: Cli, tmp_path: Path, attribute: list[str]
+):
+    write_table(tmp_path / "people.csv", people())
+    flags = ("--target", "income", *attribute, "--epochs", "1", "--json")
+    code, out, err = run("train", "people.csv", *flags)
+    assert code == 0
+    assert json.loads(out)["mi"] is not None
+    assert err.count("how biased") == (3 if "," in attribute[1] else 1)
+
+
+def test_pictures(run: Cli, tmp_path: Path):
+    write_pictures(tmp_path / "photos", broken=0)
+    flags = ("--images", "photos", "--target", "label", "--attribute", "camera", "--size", "16")
+    code, out, _ = run("train", "photos/labels.csv", *flags, *FAST, "--out", "run")
+    assert code == 0
+    assert "accuracy, test" in out
+    assert load_run("run").config.shape == [3, 16, 16]
+
+
+def table(**changes: Any) -> str:
+    columns = {k: changes.pop(k, v) for k, v in people(80).items()} | changes
+    columns = {k: v for k, v in columns.items() if v is not None}
+    rows = [list(columns), *map(list, zip(*columns.values(), strict=True))]
+    return "".join(",".join(row) + "\n" for row in rows)
+
+
+INCOME = people(80)["income"]
+BAD = {
+    "no such column": (table(), "--target incom --attribute sex", "no column 'incom'; it has id, "),
+    "no such attribute": (table(), "--target income --attribute sax", "no column 'sax'"),
+    "no such category": (table(), " ".join(ASKED) + " --categories x", "no column 'x'"),
+    "no target": (table(), "--attribute sex", "--target NAME, the classes"),
+    "no attribute": (table(), "--target income", "--attribute NAME, what is to be shed"),
+    "twice the same": (table(), "--target sex --attribute sex", "both target and attribute"),
+    "one class only": (table(income=["low"] * 80), " ".join(ASKED), "one class only"),
+    "one group only": (table(sex=["male"] * 80), " ".join(ASKED), "'sex' has one value only"),
+    "attribute equals target": (table(sex=INCOME), " ".join(ASKED), "under another name"),
+    "attribute renames target": (
+        table(sex=[{"low": "a", "high": "b"}.get(v, v) for v in INCOME]),
+        " ".join(ASKED),
+        "under another name",
+    ),
+    "as many targets as rows": (table(), "--target note --attribute sex", "different values in"),
+    "a target of fractions": (table(), "--target hours --attribute sex", "holds fractions"),
+    "a class of few rows": (
+        table(income=["odd", *INCOME[1:]]),
+        " ".join(ASKED),
+        r"fewer than 5 rows: 'odd' \(1\)",
+    ),
+    "too few rows": (
+        "\n".join(table().splitlines()[:20]),
+        " ".join(ASKED),
+        "at least 40 are needed",
+    ),
+    "kinds of attributes": (
+        table(),
+        "--target income --attribute sex,hours",
+        "hours is a quantity and sex is not",
+    ),
+    "an unknown kind": (table(), " ".join(ASKED) + " --attribute-kind odd", "attribute-kind"),
+    "text as a quantity": (
+        table(),
+        " ".join(ASKED) + " --attribute-kind continuous",
+        "sex is text and cannot be continuous",
+    ),
+    "ragged": (table() + "1,2,3\n", " ".join(ASKED), "line 82 has 3 cells, the first has 9"),
+    "not UTF-8": (table().replace("clerk", "vögt").encode("latin-1"), " ".join(ASKED), "UTF-8"),
+    "UTF-16": (table().encode("utf-16"), " ".join(ASKED), "UTF-8"),
+    "semicolons": (table().replace(",", ";"), " ".join(ASKED), "separated by semicolons"),
+    "empty": ("", " ".join(ASKED), "is empty"),
+    "a header only": ("sex,income,x\n", " ".join(ASKED), "no rows below"),
+    "nothing to learn from": (
+        "sex,income\n" + "m,low\nf,high\nm,high\nf,low\n" * 20,
+        " ".join(ASKED),
+        "no column is left as an input",
+    ),
+    "infinite": (table(age=["inf"] * 80), " ".join(ASKED), "'inf' in column 'age'"),
+    "10 million rows": (b"1,0,1\n" * 10_000_000, " ".join(ASKED), "has about 10,000,000 rows"),
+    "no folder of pictures": (table(), " ".join(ASKED) + " --images none", "none does not exist"),
+    "no names of pictures": (table(), " ".join(ASKED) + " --images .", "no column names files"),
+    "a size of nothing": (table(), " ".join(ASKED) + " --images . --size 2", "`size` must be"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_file_is_one_line_and_exit_code_2(run: Cli, tmp_path: Path, name: str):
+    content, flags, message = BAD[name]
+    path = tmp_path / "bad.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    code, out, err = run("train", "bad.csv", *flags.split())
+    assert code == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    assert re.search(message, err), err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_file_that_is_not_there(run: Cli):
+    code, _, err = run("train", "none.csv", *ASKED)
+    assert code == 2
+    assert "none.csv does not exist" in err
+    code, _, err = run("train", "people.xlsx", *ASKED)
+    assert code == 2
+    assert "or a .csv, .tsv, .parquet file; got 'people.xlsx'" in err
+
+
+def test_pictures_that_do_not_open(run: Cli, tmp_path: Path):
+    write_pictures(tmp_path / "photos", 40, broken=5)
+    flags = ("--images", "photos", "--target", "label", "--attribute", "camera")
+    code, _, err = run("train", "photos/labels.csv", *flags)
+    assert code == 2
+    assert err.count("\n") == 1
+    assert "5 of 40 images in photos do not open (first: UnidentifiedImageError" in err

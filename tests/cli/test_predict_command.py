@@ -1,0 +1,132 @@
+"""`infoshed predict`: what the model says of the rows of a file, and files that do not fit."""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import Cli
+
+from infoshed import fit, load, load_run
+from own_files import people, write_pictures, write_table
+
+ASKED = {"target": "income", "attribute": "sex"}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on people.csv."""
+    folder = tmp_path_factory.mktemp("predict")
+    data = load(str(write_table(folder / "people.csv", people())), **ASKED)
+    fit(data, "plain", epochs=3, out=folder / "run")
+    return folder / "run"
+
+
+def cells(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_a_file_with_gaps_and_columns_in_another_order(run: Cli, trained: Path, tmp_path: Path):
+    columns = people(200, seed=5)
+    columns = {name: columns[name] for name in reversed(columns) if name not in ("sex", "note")}
+    columns["job"][0] = "astronaut"
+    write_table(tmp_path / "new.csv", columns)
+    code, out, err = run("predict", str(trained), "new.csv")
+    assert code == 0
+    found = cells(out)
+    assert list(found[0]) == ["prediction", "p(high)", "p(low)"]
+    assert len(found) == 200
+    p = np.array([[float(row["p(high)"]), float(row["p(low)"])] for row in found])
+    np.testing.assert_allclose(p.sum(1), 1, atol=1e-4)
+    guess = np.array([row["prediction"] for row in found])
+    assert (guess == np.where(p[:, 0] > p[:, 1], "high", "low")).all()
+    assert "'job' has a value that training lacked in 1 of 200 rows" in err
+    y = np.array(columns["income"])
+    assert f"accuracy {(guess == y)[y != ''].mean():.1%} on the 194 rows" in err
+    assert (guess == y)[y != ""].mean() > 0.8
+
+    assert run("predict", str(trained), "new.csv", "--out", "p.csv").out == "200 rows: p.csv\n"
+    assert Path("p.csv").read_text() == out
+    assert run("predict", str(trained), "new.csv", "--out", "p.npy").code == 0
+    np.testing.assert_allclose(np.load("p.npy"), p, atol=1e-5)
+
+
+def test_rows_of_training_are_encoded_as_in_training(run: Cli, trained: Path):
+    data = load(str(trained.parent / "people.csv"), **ASKED)
+    code, out, _ = run("predict", str(trained), str(trained.parent / "people.csv"))
+    assert code == 0
+    everything = {
+        tuple(f"{v:.6g}" for v in p) for p in load_run(trained).predict_proba(data.train.x)
+    }
+    assert everything <= {(row["p(high)"], row["p(low)"]) for row in cells(out)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hours": None}, "column 'hours' is missing; the model reads hours, zip, age, job"),
+        ({"age": ["young"] * 80}, "column 'age' must hold numbers"),
+    ],
+)
+def test_files_that_do_not_fit(
+    run: Cli, trained: Path, tmp_path: Path, changes: dict, message: str
+):
+    columns = {k: v for k, v in (people(80) | changes).items() if v is not None}
+    write_table(tmp_path / "new.csv", columns)
+    code, out, err = run("predict", str(trained), "new.csv")
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert message in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("none x.csv", "none is not a run folder"),
+        ("RUN none.csv", "none.csv does not exist"),
+        ("RUN none.csv --out p.txt", "cannot write p.txt; known: .csv, .npy"),
+        ("RUN .", "is a folder; the run was trained on a table's columns"),
+        ("RUN x.npy", "`x` must have shape (n, 8), got (5, 3)"),
+        ("RUN nan.npy", "no finite numbers"),
+        ("RUN x.npy --images .", "--images is for runs that were trained on pictures"),
+    ],
+)
+def test_mistakes(run: Cli, trained: Path, arguments: str, message: str):
+    np.save("x.npy", np.zeros((5, 3)))
+    np.save("nan.npy", np.full((5, 8), np.nan))
+    code, out, err = run("predict", *arguments.replace("RUN", str(trained)).split())
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert message in err
+
+
+def test_arrays_for_a_run_of_a_data_set(run: Cli, images, tmp_path: Path):
+    model = fit(images, "plain", epochs=1, out=tmp_path / "run")
+    x = images.tests["unbiased"].x.numpy()
+    np.save("x.npy", x)
+    np.savez("x.npz", first=x, other=x[:2])
+    code, out, _ = run("predict", "run", "x.npy")
+    assert code == 0
+    want = [images.classes[k] for k in model.predict(x)]
+    assert [row["prediction"] for row in cells(out)] == want
+    assert run("predict", "run", "x.npz:first").out == out
+
+
+def test_pictures(run: Cli, tmp_path: Path):
+    path = write_pictures(tmp_path / "photos")
+    asked = {"target": "label", "attribute": "camera", "images": str(tmp_path / "photos")}
+    model = fit(load(str(path), **asked, size=16), "plain", epochs=1, out=tmp_path / "run")
+    code, out, err = run("predict", "run", "photos/labels.csv")
+    assert code == 0
+    found = cells(out)
+    assert [row["file"] for row in found] == [f"{i}.png" for i in range(80)]
+    assert [row["prediction"] for row in found[:2]] == ["", ""]
+    assert "2 pictures do not open (first: 0.png)" in err
+    assert "accuracy" in err
+    (tmp_path / "photos" / "labels.csv").unlink()
+    code, out, _ = run("predict", "run", "photos")
+    assert code == 0
+    same = {row["file"]: row["prediction"] for row in found}
+    assert {row["file"]: row["prediction"] for row in cells(out)} == same
+    assert model.inputs is not None
