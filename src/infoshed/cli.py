@@ -23,7 +23,8 @@ from infoshed import (
     load,
     load_run,
 )
-from infoshed.commands.audit import audit, audit_data
+from infoshed.commands.audit import audit
+from infoshed.commands.audit_data import audit_data
 from infoshed.commands.reproduce import reproduce
 from infoshed.commands.sweep import select, sweep
 from infoshed.demo import run_demo

@@ -1,8 +1,11 @@
-"""What a person sees while training: one line with a bar. Silent when not on a terminal."""
+"""What a person sees while something works, on a terminal. Silent elsewhere."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 
@@ -50,3 +53,15 @@ class TrainingBar:
             share = f" ({row['mi'] / self.entropy:.1%} of H)" if self.entropy else ""
             figures += f"  MI {row['mi']:.3f} nats{share}"
         self.progress.update(self.task, figures=figures)
+
+
+@contextmanager
+def working(title: str) -> Iterator[Callable[[str], None]]:
+    """A line that moves while the block works; what is yielded takes what it is at."""
+    with Console(stderr=True).status(_plain(title)) as status:
+        yield lambda text: status.update(_plain(f"{title}: {text}"))
+
+
+def _plain(text: str) -> str:
+    """Names are not markup."""
+    return escape(" ".join(text.split()))
