@@ -25,7 +25,7 @@ def information_rows(part: AttributeAudit) -> Rows:
         rows.append(["I(Z;C|Y)", *_estimate_cells(part.given_y)])
     if part.label_nats is not None:
         rows.append(["I(Y;C), what y itself tells", number_text(part.label_nats), "", "", ""])
-    return ["information, nats", "", "95% interval", "share of entropy", "p"], rows
+    return ["information", "nats", "95% interval", "share of entropy", "p"], rows
 
 
 def _estimate_cells(found: MIEstimate) -> list[str]:

@@ -160,7 +160,8 @@ class Audited:
         if self.data is not None:
             training = training_of(self.runs, self.data)
             newest = list(self.runs.values())[-1]
-            settings |= {k: str(v) for k, v in config_of(newest).items() if k not in settings}
+            config = config_of(newest)
+            settings |= shown({"training seed": config.pop("seed")} | config)
         return render_audit(
             AuditContent(
                 audit=self.audit,

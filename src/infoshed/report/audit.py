@@ -14,7 +14,6 @@ from infoshed.auditing.record import SIGNIFICANT, AttributeAudit, Audit, Outcome
 from infoshed.auditing.tables import (
     chance_figures,
     estimate_line,
-    figure_rows,
     group_figures,
     information_rows,
     probe_rows,
@@ -41,6 +40,8 @@ from infoshed.report.document import (
 from infoshed.report.intervals import Ends, interval_rows
 
 NAMED, GROUPS = 4, 24
+GAP = "_difference"
+NOTHING = 5e-4  # nats that are shown as 0
 GROUP_NOTES = {
     "accuracy": "Share of right predictions.",
     "selection_rate": "Share that is predicted positive; equal shares are statistical parity.",
@@ -53,10 +54,10 @@ GROUP_NOTES = {
     "mean_prediction": "Mean of the prediction.",
 }
 LIMITS = (
-    "Fresh probes can prove that z tells an attribute; nothing proves that it does not. A learner "
-    "of another kind, or more rows, may find what these did not.",
-    "What holds for these rows holds for others that are drawn like them. Rows that the encoder was "
-    "trained on say less than rows that are new to it.",
+    "Fresh probes can prove that z tells an attribute; nothing proves that it does not. A "
+    "learner of another kind, or more rows, may find what these did not.",
+    "What holds for these rows holds for others that are drawn like them. Rows that the encoder "
+    "was trained on say less than rows that are new to it.",
     "Every interval covers 95% by itself, not all of them together; and a difference between the "
     "largest and the smallest group cannot be negative, so that an interval above 0 is no test.",
 )
@@ -110,25 +111,31 @@ def render_audit(content: AuditContent) -> str:
         again(content.command, content.versions, list(content.settings.items())),
     ]
     return render_document(
-        Document(f"{content.subject}: what it tells about {names}", headline(audit), sections)
+        Document(f"{content.subject}: what it tells about {names}", headline(content), sections)
     )
 
 
-def headline(audit: Audit) -> tuple[str, str]:
+def headline(content: AuditContent) -> tuple[str, str]:
     """The verdict on all attributes in a sentence, and what it rests on."""
+    audit = content.audit
     detail = f"{audit.rows:,} rows; fresh probes and mutual information, judged on held-out rows."
+    if content.before is not None:
+        subject, before = content.before
+        old = [f"{part.name} {_with_ends(part.information)}" for part in before.attributes]
+        detail += f" Before ({subject}), in nats: {_listed(old)}."
     if len(audit.attributes) == 1:
         text = verdict(audit.attributes[0])
-        return f"{text[0].upper()}{text[1:]}.", detail
+        return sentence(text), detail
     leaking = sorted((p for p in audit.attributes if p.leaks), key=lambda p: -_size(p))
     clean = [part for part in audit.attributes if not part.leaks]
-    found = [f"{part.name} ({_found(part)})" for part in leaking]
+    found = [f"{part.name} ({_found(part)})" for part in leaking[:1]]
+    found += [f"{part.name} ({nats_text(part.information)[0]})" for part in leaking[1:]]
     said = [f"z leaks {_listed(found)}"] if found else []
     if clean:
         missed = [f"{p.name} (at most {nats_text(p.information)[2]} nats)" for p in clean]
         said.append(f"no leak of {_listed(missed)} was found")
     text = "; ".join(said)
-    return f"{text[0].upper()}{text[1:]}.", detail
+    return sentence(text), detail
 
 
 def _size(part: AttributeAudit) -> float:
@@ -244,7 +251,7 @@ def _outcomes_before(part: AttributeAudit, other: AttributeAudit) -> list[Chart]
         return []
     old, new = other.outcomes.figures, part.outcomes.figures
     names = [name for name in new if name in old]
-    rows = {name.replace("_", " "): [_ends(old[name]), _ends(new[name])] for name in names}
+    rows = {short_name(name): [_ends(old[name]), _ends(new[name])] for name in names}
     lines = [[n.replace("_", " "), interval_text(old[n]), interval_text(new[n])] for n in names]
     title = f"Predictions before and after, {part.name}"
     table = Table(title, ("figure", "before", "after"), lines)
@@ -257,11 +264,11 @@ def _outcomes_before(part: AttributeAudit, other: AttributeAudit) -> list[Chart]
 def _part(part: AttributeAudit, index: int, several: bool, target: str | None) -> Section:
     """All about one attribute."""
     key = f"part-{index}"
-    blocks: list[Block] = [Text(_sentence(verdict(part)))] if several else []
+    blocks: list[Block] = [Text(sentence(verdict(part)))] if several else []
     blocks += [Text(line) for line in _reading(part, target)]
     blocks.append(Panels([_information(part, key), _probes(part, key)]))
     note = worst_note(part)
-    blocks += [Text(_sentence(note))] if note else []
+    blocks += [Text(sentence(note))] if note else []
     if part.outcomes is not None:
         blocks += _outcomes(part.outcomes, part, key)
     groups = [f"{name}: {rows:,} rows" for name, rows in part.groups.items()]
@@ -275,7 +282,7 @@ def _part(part: AttributeAudit, index: int, several: bool, target: str | None) -
     cautions = warnings(part)
     if cautions:
         blocks += [Heading("What to know before relying on this")]
-        blocks += [Caution([_sentence(line) for line in cautions])]
+        blocks += [Caution([sentence(line) for line in cautions])]
     heading = f"{part.name}: leakage and groups" if part.outcomes else f"{part.name}: leakage"
     return Section(key, heading, blocks)
 
@@ -291,17 +298,17 @@ def _reading(part: AttributeAudit, target: str | None) -> list[str]:
             f"{found.entropy:.2f} nats; z tells {share} of it, and at most "
             f"{percent_text(part.upper_share or 0.0)} by the upper end of the intervals."
         )
-    p = "at most 0.1%" if found.null_p <= 0.001 else f"{found.null_p:.2g}"
+    p = "at most 0.001" if found.null_p <= 0.001 else f"{found.null_p:.2g}"
     lines.append(
         f"Permutation test: if z told nothing about {part.name}, so strong a dependence would be "
         f"seen with a probability of {p}; below {SIGNIFICANT} it counts as a leak."
     )
     if part.given_y is not None:
         own = ""
-        if part.label_nats is not None:
+        if part.label_nats is not None and part.label_nats >= NOTHING:
             own = (
-                f"{target} by itself tells {part.label_nats:.3g} nats about {part.name}, and so must "
-                "every z that predicts it perfectly. "
+                f"{target} by itself tells {part.label_nats:.3g} nats about {part.name}, and so "
+                "must every z that predicts it perfectly. "
             )
         lines.append(
             f"{own}Given {target}, z tells {_with_ends(part.given_y)} nats more: this is what "
@@ -348,17 +355,21 @@ def _probes(part: AttributeAudit, key: str) -> Chart:
 
 def _outcomes(outcomes: Outcomes, part: AttributeAudit, key: str) -> list[Block]:
     """Predictions: gaps over all groups, then a panel for each figure by group."""
-    head, lines = figure_rows(outcomes)
-    rows: dict[str, list[Ends | None]] = {
-        name.replace("_", " "): [_ends(v)] for name, v in outcomes.figures.items()
-    }
-    title = f"Predictions over the groups of {part.name}"
     charts = []
-    if rows:
+    for gap, title in ((False, "Predictions"), (True, "Gaps between groups")):
+        names = [name for name in outcomes.figures if name.endswith(GAP) is gap]
+        if not names:
+            continue
+        rows: dict[str, list[Ends | None]] = {
+            short_name(name): [_ends(outcomes.figures[name])] for name in names
+        }
+        table = Table(f"{title}, {part.name}", ("figure", "with 95% interval"), [
+            [name.replace("_", " "), interval_text(outcomes.figures[name])] for name in names
+        ])  # fmt: skip
+        note = "Differences between groups" if gap else "Over all groups, and in the worst"
         charts.append(_chart(
-            title, rows, ["figure"], _unit(outcomes.figures),
-            Table(title, ("figure", head[1]), lines), f"{key}-figures",
-            "Accuracy, and differences between the groups, with 95% intervals.",
+            title, rows, ["figure"], _unit(names), table, f"{key}-{title}",
+            f"{note}; with 95% intervals.", references={"no gap": 0.0} if gap else {},
         ))  # fmt: skip
     groups = dict(list(outcomes.groups.items())[:GROUPS])
     for name in group_figures(outcomes):
@@ -393,6 +404,12 @@ def _training(training: Training) -> Section:
     return Section("training", "Training", [text, Panels(charts)] if charts else [])
 
 
+def short_name(figure: str) -> str:
+    """Of a figure, to stand beside a chart; the table has it in full."""
+    short = figure.replace("mean_absolute_error", "MAE").removesuffix(GAP)
+    return short.replace("_", " ") + (" gap" if figure.endswith(GAP) else "")
+
+
 def _unit(names: Sequence[str] | Mapping[str, object]) -> str:
     """Errors and predictions of a quantity are in its own units, all else is shares."""
     return "in units of y" if any(name.startswith(("mean_", "worst_group_mean")) for name in
@@ -421,8 +438,10 @@ def _chart(
 
 
 def _items(lines: Sequence[str]) -> list[Block]:
-    return [Items([_sentence(line) for line in lines])] if lines else []
+    return [Items([sentence(line) for line in lines])] if lines else []
 
 
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+def sentence(text: str) -> str:
+    """With a capital, unless it begins with the symbol z, and a full stop."""
+    start = text[:1] if text.startswith("z ") else text[:1].upper()
+    return start + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")

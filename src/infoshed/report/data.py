@@ -124,8 +124,9 @@ def _guess(table: TableAudit, audit: DataAudit, key: str) -> Chart:
     svg = interval_rows(
         rows, series=[what], unit="R^2" if audit.quantity else "share", references={},
         prefix=f"{key}-guess", bounds=(None, None) if audit.quantity else (0, 1),
-        label=f"{title}: {interval_text(found)} from {c} alone, {number_text(table.chance)} without.",
+        label=f"{title}: {interval_text(found)} from {c} alone, else {number_text(table.chance)}.",
     )  # fmt: skip
-    lines = [[f"from {c} alone", interval_text(found)], [f"without {c}", number_text(table.chance)]]
+    lines = [[f"from {c} alone", interval_text(found)]]
+    lines.append([f"without {c}", number_text(table.chance)])
     caption = f"How well {c} alone gives {y} away, with a 95% interval."
-    return Chart(title, Markup(svg), caption, Table(title, ("guess", what.lower()), lines))
+    return Chart(title, Markup(svg), caption, Table(title, ("guess", what), lines))

@@ -63,7 +63,7 @@ def interval_rows(
                 y += 1
             if places:
                 ticks.append(sum(places) / len(places))
-                names.append(shorten(name, 22))
+                names.append(shorten(name, 24))
                 y += 0.45 * many
         if not many:
             for line in ax.get_lines():
