@@ -89,7 +89,7 @@ def test_pages_open_in_a_browser(tmp_path: Path):
             measured, tmp_path / "profile", "--dump-dom", "--window-size=500,900",
             "--virtual-time-budget=5000",
         )  # fmt: skip
-        found = json.loads(dom.partition("MEASURED")[2].partition("END")[0])
+        found = json.loads(dom.rpartition("MEASURED")[2].partition("END")[0])
         assert [url for url in found["fetched"] if not url.startswith("data:")] == []
         assert found["sizes"]
         assert min(min(size) for size in found["sizes"]) > 60
