@@ -176,8 +176,18 @@ class _Job:
                 f"fewer than two groups of {joint.name} have {self.least_group} rows each; the "
                 "intersection was left out"
             ]
-        found = None if self.guess is None else self._outcomes(joint, rows, None)
-        return self._leakage(joint, rows, left_out, found, []), []
+        notes = []
+        if left_out:
+            notes.append(
+                f"{len(left_out)} rare combinations, {sum(left_out.values())} rows in all, were "
+                f"left out of all that is said about {joint.name}: they have fewer than "
+                f"{self.least_group} rows each"
+            )
+        try:
+            found = None if self.guess is None else self._outcomes(joint, rows, None)
+            return self._leakage(joint, rows, left_out, found, notes), []
+        except InfoshedError as error:  # combinations may be rare where attributes are not
+            return None, [f"{joint.name} was left out: {error}"]
 
     def _large(self, part: Grouped) -> tuple[np.ndarray, dict[str, int]]:
         """Whether each group has enough rows (groups,), and the rows of those that have not."""

@@ -58,8 +58,10 @@ def worst_note(part: AttributeAudit) -> str | None:
 
 def warnings(part: AttributeAudit) -> list[str]:
     """What to know before relying on the figures, each once."""
+    said = part.information.warnings
     given = part.given_y.warnings if part.given_y else ()
-    return list(dict.fromkeys((*part.information.warnings, *given)))
+    # Given y other judges may be at a loss than without: what is linear through y is not beyond it.
+    return [*said, *(f"given y: {line}" for line in given if line not in said)]
 
 
 def audit_text(audit: Audit, before: Audit | None = None) -> str:

@@ -109,6 +109,7 @@ def audit(
             )
         found = _of_run(source, before, split, data_dir, most, settings)
     else:
+        _check_file(source)
         if split is not None or data_dir is not None:
             raise InfoshedError("--split and --data-dir are for run folders, and this is a file")
         found = _of_files(source, before, files, attribute_kind, most, settings)
@@ -200,6 +201,21 @@ def share_of(name: str, text: str) -> float:
         raise InfoshedError(f"`{name}` must be a share such as 0.05 or 5%; got {text!r}") from None
     check_number(name, value, 0, 1)
     return value
+
+
+def _check_file(source: str) -> None:
+    """Raise `InfoshedError` where `source` is meant as a run folder, and there is none."""
+    from infoshed.files.formats import FORMATS
+    from infoshed.files.table import split_source
+
+    path = split_source(source)[0]
+    if path.suffix.lower() not in FORMATS and not path.exists():
+        near = [str(p.parent) for p in sorted(path.parent.glob("*/config.json"))][:5]
+        there = f" (there are {', '.join(near)})" if near else ""
+        raise InfoshedError(
+            f"{source} does not exist; give a run folder that `infoshed train` wrote{there}, or a "
+            f"file: {', '.join(FORMATS)}"
+        )
 
 
 def _of_run(

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -76,6 +77,13 @@ def audit_data(
         y: Any = np.array(data.classes)[data.train.y.numpy()]
         c, label = named_values(data.attribute, data.train.c.numpy()), "label"
     else:
+        if not Path(source).suffix and not Path(source).exists():
+            near = get_close_matches(source, DATASETS, 1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            raise InfoshedError(
+                f"{source} is neither a file nor a data set; data sets are {', '.join(DATASETS)}"
+                f"{meant}"
+            )
         if target is None or attribute is None:
             raise InfoshedError(
                 "which columns? infoshed audit-data FILE --target NAME --attribute NAME; or the "

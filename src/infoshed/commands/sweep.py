@@ -11,7 +11,7 @@ from cyclopts import Group, Parameter
 from infoshed.checks import InfoshedError
 from infoshed.commands.output import command_line
 from infoshed.settings import METHOD, SharedFlags, Whole
-from infoshed.tables import text_table
+from infoshed.tables import terminal_text, text_table
 
 RUNS = Group("Runs")
 OUTPUT = Group("Output")
@@ -130,7 +130,7 @@ def text_of(choices, split: str | None) -> str:
         lines = [choice.title, "", text_table(HEAD, table_rows(choice)), "", *verdict(choice)]
         found = None if split is None else oracle(choice, split)
         parts.append("\n".join(lines + ([oracle_line(found)] if found else [])))
-    return "\n\n".join([*parts, f"rule: {RULE}"]) + "\n"
+    return "\n\n".join([*parts, terminal_text(f"rule: {RULE}")]) + "\n"
 
 
 def listed(text: str | None, kind: type) -> list | None:

@@ -20,6 +20,7 @@ from infoshed.experiments.tables import cell, count, place
 
 HEAD = ["setting", "seeds", "J, nats", "adjusted NLL", "leakage", "validation, %", ""]
 COLUMNS = ("j", "val_nll_adjusted", "val_leakage", "accuracy_validation")
+NEEDED = {"contender", "dataset", "method", "options", "seed", "key"}
 ORACLE = "oracle, not available in practice"
 
 
@@ -61,7 +62,15 @@ def read_sweep(path: Path) -> tuple[list[Row], Path]:
     """The rows of a sweep's folder, or of a file of rows, and the folder of its runs. Raises
     `InfoshedError` where there are none."""
     file = path / ROWS if path.is_dir() else path
-    rows = read_rows(file)
+    try:
+        rows = read_rows(file)
+    except InfoshedError:
+        rows = [{}]
+    if path.is_file() and (not rows or any(NEEDED - set(row) for row in rows)):
+        raise InfoshedError(
+            f"{path} holds no rows of runs, which are lines of JSON; give the folder of a sweep, "
+            f"or the {ROWS} in it"
+        )
     if not rows:
         raise InfoshedError(
             f"no runs in {file}; make some with `infoshed sweep DATASET --out {path}`"
