@@ -17,6 +17,8 @@ from infoshed.auditing.inputs import attributes, grouped, intersection
 from infoshed.auditing.run import audit_run
 from infoshed.auditing.text import audit_text, verdict, worst_note
 from infoshed.auditing.text import warnings as warnings_of
+from infoshed.offline.advice import result_warnings
+from infoshed.offline.result import Reading
 from infoshed.truth import build_case
 
 N = 600
@@ -516,19 +518,22 @@ def test_decisions_given_as_scores_are_noticed():
     assert not any(note.startswith(said) for note in soft.notes)
 
 
-def test_what_linear_judges_cannot_do_given_y_is_not_said_of_linear_probes():
-    # c follows y and z tells y: linear without y. Given y there are 60 pairs for 500 rows.
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 10, 500)
-    c = np.where(rng.random(500) < 0.7, y % 6, rng.integers(0, 6, 500))
-    sign = rng.integers(0, 2, 500) * 2 - 1
-    z = np.concatenate([np.eye(10)[y], (sign * (1 + c))[:, None], rng.normal(size=(500, 20))], 1)
-    (part,) = audit(z + 0.1 * rng.normal(size=z.shape), c, y, estimator="quick").parts
-    linear = next(p for p in part.probes.probes if p.probe == "linear")
-    assert (linear.nats or 0) > 0.3
-    (line,) = (line for line in warnings_of(part) if "judges disagree" in line)
-    assert line.startswith("given y: judges disagree: linear ones do worse than guessing")
-    assert "does not tell whether the dependence is linear" in line
+def test_what_linear_judges_cannot_do_given_y_is_not_said_of_linear_probes(found: Audit):
+    def line(linear: float) -> str:
+        judges = {"linear": linear, "linear-scores": linear - 0.1, "variance": 0.6}
+        (said,) = result_warnings(Reading(0.6, 0.5, 0.7, 0.001, 500, judges), 0.6, 2.0, "c")
+        return said
+
+    assert "the dependence is mostly nonlinear" in line(-0.01)
+    assert "linear ones do worse than guessing" in line(-2.6)
+    assert "does not tell whether the dependence is linear" in line(-2.6)
+    part = found.attributes[0]
+    assert part.given_y is not None
+    given = replace(part.given_y, warnings=("few rows", line(-2.6)))
+    part = replace(
+        part, given_y=given, information=replace(part.information, warnings=("few rows",))
+    )
+    assert warnings_of(part) == ["few rows", f"given y: {line(-2.6)}"]
 
 
 def test_a_worst_probe_below_its_rows_is_explained(found: Audit):

@@ -98,7 +98,7 @@ def test_colored_mnist_is_reproduced(run: Command, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("INFOSHED_CACHE", str(tmp_path / "cache"))
     code, out, err = run("colored-mnist", "--quick", "--data-dir", "data", "--only", "plain")
     assert code == 0, err
-    assert "| method | sigma2 0.020 | sigma2 0.050 |" in out
+    assert re.search(r"^method +sigma2 0\.020 +sigma2 0\.050$", out, re.MULTILINE)
     assert "LNTL" in out
     rows = read_rows(QUICK / "results/colored-mnist.jsonl")
     assert [row["params"] for row in rows] == [{"sigma2": 0.02}, {"sigma2": 0.05}]
@@ -117,7 +117,7 @@ def test_experiments_on_real_data_are_reproduced(run: Command, name: str, only: 
     code, out, err = run(name, "--quick", "--data-dir", str(SHARED), "--only", only)
     assert code == 0, err
     assert "FAILED" not in err
-    assert "| plain |" in out
+    assert re.search(r"^plain ", out, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
