@@ -189,6 +189,8 @@ def _summary(audit: Audit) -> list[Section]:
     shares = [part for part in audit.parts if part.information.entropy]
     if shares:
         rows = {part.name: [_share(part.information)] for part in shares}
+        every = len(shares) == len(audit.parts)
+        whole = "." if every else "; a quantity has no H(C), see the table."
         table = Table(
             "Leakage by attribute",
             ("attribute", "nats", "95% interval", "share of H(C)", "p", "given y, nats"),
@@ -196,7 +198,7 @@ def _summary(audit: Audit) -> list[Section]:
         )
         blocks.append(Panels([_chart(
             "Leakage by attribute", rows, ["I(Z;C)"], "share", table, "summary",
-            "Share of H(C) that z tells, with 95% intervals.", bounds=(0, 1),
+            "Share of H(C) that z tells, with 95% intervals" + whole, bounds=(0, 1),
         )]))  # fmt: skip
     return [Section("summary", "All attributes", blocks)]
 
