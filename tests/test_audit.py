@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,10 @@ import infoshed
 from infoshed import Audit, DataSet, InfoshedError, audit
 from infoshed.auditing.inputs import attributes, grouped, intersection
 from infoshed.auditing.run import audit_run
-from infoshed.auditing.text import audit_text, verdict
+from infoshed.auditing.text import audit_text, verdict, worst_note
+from infoshed.auditing.text import warnings as warnings_of
+from infoshed.offline.advice import result_warnings
+from infoshed.offline.result import Reading
 from infoshed.truth import build_case
 
 N = 600
@@ -484,3 +488,60 @@ def test_bad_input_is_refused(changes: dict[str, Any], message: str):
 def test_too_few_rows_are_refused():
     with pytest.raises(InfoshedError, match="an audit needs at least 40 rows, got 30"):
         audit(np.zeros((30, 2)), np.arange(30) % 2)
+
+
+def test_a_rare_combination_does_not_stop_an_audit():
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 2, 200), rng.integers(0, 2, 200)
+    b[:3] = [2, 2, 3]
+    z = rng.normal(size=(200, 2))
+    found = audit(z, {"a": a, "b": b}, estimator="quick")
+    assert found.intersection is not None
+    assert set(found.intersection.left_out) <= {"0, 2", "1, 2", "0, 3", "1, 3"}
+    rows = sum(found.intersection.left_out.values())
+    assert f"{rows} rows in all" in found.intersection.notes[0]
+    few = np.repeat(np.arange(5), 8)
+    alone = audit(z[:40], {"a": few, "b": np.tile(np.arange(8), 5)}, least_group=1,
+                  estimator="quick")  # fmt: skip
+    assert alone.intersection is None
+    assert alone.notes[-1].startswith("a x b was left out: ")
+
+
+def test_decisions_given_as_scores_are_noticed():
+    rng = np.random.default_rng(0)
+    y, c = rng.integers(0, 2, 100), rng.integers(0, 2, 100)
+    z = rng.normal(size=(100, 1))
+    said = "the scores are 0 and 1 only"
+    hard = audit(z, c, y, scores=(rng.random(100) > 0.5).astype(float), estimator="quick")
+    assert any(note.startswith(said) for note in hard.notes)
+    soft = audit(z, c, y, scores=rng.random(100), estimator="quick")
+    assert not any(note.startswith(said) for note in soft.notes)
+
+
+def test_what_linear_judges_cannot_do_given_y_is_not_said_of_linear_probes(found: Audit):
+    def line(linear: float) -> str:
+        judges = {"linear": linear, "linear-scores": linear - 0.1, "variance": 0.6}
+        (said,) = result_warnings(Reading(0.6, 0.5, 0.7, 0.001, 500, judges), 0.6, 2.0, "c")
+        return said
+
+    assert "the dependence is mostly nonlinear" in line(-0.01)
+    assert "linear ones do worse than guessing" in line(-2.6)
+    assert "does not tell whether the dependence is linear" in line(-2.6)
+    part = found.attributes[0]
+    assert part.given_y is not None
+    given = replace(part.given_y, warnings=("few rows", line(-2.6)))
+    part = replace(
+        part, given_y=given, information=replace(part.information, warnings=("few rows",))
+    )
+    assert warnings_of(part) == ["few rows", f"given y: {line(-2.6)}"]
+
+
+def test_a_worst_probe_below_its_rows_is_explained(found: Audit):
+    (part, *_) = found.attributes
+    best = max(p.nats or 0.0 for p in part.probes.probes)
+    low = replace(part.worst_probe, value=best - 0.01)
+    below = replace(part, probes=replace(part.probes, worst=part.probes.worst | {"nats": low}))
+    assert "picked on one half of the judged rows" in (worst_note(below) or "")
+    level = replace(low, value=best)
+    level = replace(part, probes=replace(part.probes, worst=part.probes.worst | {"nats": level}))
+    assert worst_note(level) is None

@@ -225,3 +225,19 @@ def test_bad_input_is_refused(changes: dict[str, Any], message: str):
     good: dict[str, Any] = {"y": np.arange(40) % 2, "c": np.arange(40) // 2 % 2}
     with pytest.raises(InfoshedError, match=message):
         audit_data(**(good | changes))
+
+
+def test_advice_names_the_cells_that_are_missed_most():
+    rng = np.random.default_rng(0)
+    y = rng.choice(20, 4000, p=np.arange(20, 0, -1) / 210)
+    c = (y + rng.integers(0, 2, 4000)) % 20  # most cells are empty
+    (found,) = audit_data(y, c).tables
+    (line,) = (line for line in found.advice if line.startswith("collect rows"))
+    named = line.partition("each: ")[2].split("; ")
+    assert len(named) == 9
+    left = len(found.empty) + len(found.tiny) - 8
+    assert named[-1] == f"and {left:,} more, less common ones"
+    counts = np.array(found.counts)
+    lacking = np.outer(counts.sum(1), counts.sum(0)) * (counts == 0)
+    i, j = np.unravel_index(lacking.argmax(), counts.shape)
+    assert named[0] == f"y = {found.classes[i]}, c = {found.groups[j]} (0 rows)"

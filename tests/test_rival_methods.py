@@ -63,7 +63,7 @@ def test_resample_trains_on_batches_with_every_group_equally_often(table: DataSe
     method.task_loss = lambda logits, batch: (seen.append(batch), inner(logits, batch))[1]
     for _ in range(100):
         method.step(rows_of(table), fresh_of(table))
-    y, c = (torch.cat([batch[i].flatten() for batch in seen]) for i in (1, 2))
+    y, c = (torch.cat([getattr(batch, k).flatten() for batch in seen]) for k in "yc")
     shares = torch.bincount(2 * y + c) / len(y)
     # 6,400 draws: standard error 0.0054; in the table itself two groups have 42% and two 8%.
     torch.testing.assert_close(shares, torch.full((4,), 0.25), atol=0.022, rtol=0)

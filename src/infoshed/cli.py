@@ -25,7 +25,8 @@ from infoshed import (
     load,
     load_run,
 )
-from infoshed.commands.audit import audit, audit_data
+from infoshed.commands.audit import audit
+from infoshed.commands.audit_data import audit_data
 from infoshed.commands.export import export
 from infoshed.commands.predict import predict
 from infoshed.commands.reproduce import reproduce

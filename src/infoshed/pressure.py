@@ -10,9 +10,9 @@ its swings (arXiv 2007.03964). With I the average of the newest estimates and B 
 s is a Lagrange multiplier, so the information gradient enters as it is: balanced against that of
 the task (see `infoshed.penalty`) it would vanish where the task is learned, and no strength would
 hold the budget. s never falls to 0: an estimate that lags behind a moving encoder reads as a met
-budget. A budget above what z would hold anyway does not bind: s ends at `low`, I below B. Until I has
-reached B for the first time, log u falls at a quarter of the rate: a network that has yet to learn
-would let it fall to `low`, from where it comes back too late.
+budget. A budget above what z would hold anyway does not bind: s ends at `low`, I below B. Until I
+has reached B for the first time, log u falls at a quarter of the rate: a network that has yet to
+learn would let it fall to `low`, from where it comes back too late.
 """
 
 import math

@@ -1,9 +1,18 @@
-"""What a person sees while training: one line with a bar. Silent when not on a terminal."""
+"""What a person sees while something works, on a terminal. Silent elsewhere."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 
 class TrainingBar:
@@ -50,3 +59,48 @@ class TrainingBar:
             share = f" ({row['mi'] / self.entropy:.1%} of H)" if self.entropy else ""
             figures += f"  MI {row['mi']:.3f} nats{share}"
         self.progress.update(self.task, figures=figures)
+
+
+class RunsBar:
+    """A progress bar over runs, with those that are at work beside it, and a line for each that
+    has ended. Without a terminal there are only the lines."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True)
+        self.progress = Progress(
+            TextColumn("runs {task.completed:.0f}/{task.total:.0f}"),
+            BarColumn(bar_width=16),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+            console=self.console,
+            disable=not self.console.is_terminal,
+            transient=True,
+        )
+        self.task = self.progress.add_task("", total=1)
+
+    def __enter__(self) -> "RunsBar":
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.progress.stop()
+
+    def say(self, line: str) -> None:
+        """A line that stays."""
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def show(self, ended: int, known: int, running: str) -> None:
+        """So many of the known runs have ended, and these are at work."""
+        self.progress.update(self.task, completed=ended, total=known, description=_plain(running))
+
+
+@contextmanager
+def working(title: str) -> Iterator[Callable[[str], None]]:
+    """A line that moves while the block works; what is yielded takes what it is at."""
+    with Console(stderr=True).status(_plain(title)) as status:
+        yield lambda text: status.update(_plain(f"{title}: {text}"))
+
+
+def _plain(text: str) -> str:
+    """Names are not markup."""
+    return escape(" ".join(text.split()))

@@ -1,5 +1,6 @@
 """Plain-text tables for the terminal."""
 
+import re
 from collections.abc import Iterable, Mapping
 from statistics import mean
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,27 @@ def text_table(header: list[str], rows: Iterable[list[str]], left: int = 1) -> s
         return "  ".join(cells).rstrip()
 
     return "\n".join([render(header), "  ".join("-" * w for w in widths), *map(render, lines[1:])])
+
+
+def terminal_text(page: str) -> str:
+    """Markdown as the library writes it, for the terminal: tables aligned, without pictures and
+    marks."""
+    parts: list[str] = []
+    for block in re.split(r"\n{2,}", page):
+        lines = block.splitlines()
+        if lines and all(line.startswith("|") for line in lines):
+            cells = [
+                [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+                for line in lines
+            ]
+            parts.append(text_table(cells[0], cells[2:]))
+        elif block.startswith("#"):
+            title = block.lstrip("# ")
+            parts.append(f"{title}\n{'=' * len(title)}")
+        elif not block.startswith(("![", "</")):
+            summary = re.match(r"<details><summary>(.*)</summary>", block)
+            parts.append(f"{summary[1]}:" if summary else block.replace("`", ""))
+    return "\n\n".join(parts)
 
 
 def results_table(runs: list[Run]) -> str:

@@ -96,6 +96,44 @@ def test_json_and_out_hold_the_verdict_and_everything(
     assert both.name == "sex x race"
 
 
+def test_a_page_is_written_and_says_how_to_get_it_again(
+    run: Cli, people: dict[str, np.ndarray], tmp_path: Path
+):
+    pytest.importorskip("matplotlib")
+    np.save("before.npy", people["z"] + 3 * (people["sex"] == "m")[:, None])
+    command = (
+        "audit", "z.npy", "--attribute", "people.csv:sex", "--target", "people.csv:label",
+        "--before", "before.npy", *FAST, "--out",
+    )  # fmt: skip
+    code, out, _ = run(*command, "page.html")
+    assert code == 0
+    found = [line for line in out.splitlines() if line.startswith("before: z leaks sex")]
+    assert len(found) == 1
+    page = (tmp_path / "page.html").read_text()
+    for part in ("infoshed audit z.npy --attribute people.csv:sex", "Before and after",
+                 "before.npy", "scikit-learn"):  # fmt: skip
+        assert part in page
+    assert run(*command, "audit.json").code == 0
+    document = json.loads((tmp_path / "audit.json").read_text())
+    assert Audit.from_dict(document["before"]["audit"]).parts[0].leaks
+
+    command = ("audit-data", "people.csv", "--target", "label", "--attribute", "sex", "--out")
+    assert run(*command, "data.html").code == 0
+    assert "label and sex" in (tmp_path / "data.html").read_text()
+    code, out, _ = run(*command, "data.json", "--json")
+    assert code == 0
+    assert json.loads((tmp_path / "data.json").read_text()) == json.loads(out)
+
+
+def test_a_page_asks_for_its_extra_before_any_work(
+    run: Cli, people: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("infoshed.commands.output.has_report_extra", lambda: False)
+    code, out, err = run("audit", "z.npy", "--attribute", "none.csv:sex", "--out", "page.html")
+    assert (code, out) == (2, "")
+    assert "pip install 'infoshed[report]'" in err
+
+
 def test_fail_above_decides_the_exit_code(run: Cli, people: dict[str, np.ndarray]):
     command = ("audit", "z.npy", "--attribute", "people.csv:sex", *FAST)
     code, out, err = run(*command, "--fail-above", "0.05")
@@ -104,6 +142,9 @@ def test_fail_above_decides_the_exit_code(run: Cli, people: dict[str, np.ndarray
     assert "infoshed: sex: the leakage may be " in err
     assert "above 5.0%" in err
     assert run(*command, "--fail-above", "1").code == 0
+    code, _, err = run(*command, "--fail-above", "5%")
+    assert code == 3
+    assert "above 5.0%" in err
     code, _, err = run(*command[:3], "people.csv:age", *FAST, "--fail-above", "0.05")
     assert code == 2
     assert "--fail-above is a share of H(C), and a quantity (age) has none" in err
@@ -138,8 +179,8 @@ def test_a_run_is_audited(run: Cli, tmp_path: Path):
     assert part.outcomes is not None
     guess = infoshed.load_run("mine").predict(test.x)
     assert part.outcomes.figures["accuracy"].value == float((guess == test.y).double().mean())
-    code, out, _ = run(*command, "--split", "validation")
-    assert code == 0
+    code, out, err = run(*command, "--split", "validation")
+    assert (code, err) == (0, "")
     assert Audit.from_dict(json.loads(out)["audit"]).rows == len(data.validation)
 
 
@@ -203,20 +244,36 @@ def test_audit_data_of_a_data_set_by_name(run: Cli, digits: Any):
         ),
         (
             "audit z.npy --attribute people.csv:sex --out audit.pdf",
-            "--out: cannot write audit.pdf; known: .json",
+            "--out: cannot write audit.pdf; known: .json, .html",
         ),
         (
             "audit z.npy --attribute people.csv:sex --out no/audit.json",
             "--out: the folder no does not exist",
         ),
         ("audit z.npy --attribute people.csv:sex --fail-above 5", "`fail-above` must be a finite"),
+        (
+            "audit z.npy --attribute people.csv:sex --fail-above much",
+            "`fail-above` must be a share such as 0.05 or 5%; got 'much'",
+        ),
+        ("audit z.npy --attribute people.csv:sex --before none.npy", "none.npy does not exist"),
+        (
+            "audit runs/nothing",
+            "runs/nothing does not exist; give a run folder that `infoshed train`",
+        ),
+        ("audit z.npz --attribute people.csv:sex", "z.npz does not exist; a file is expected; did"),
+        ("audit-data peple.csv --target label --attribute sex", "did you mean people.csv?"),
+        ("audit-data no/people.csv --target a --attribute b", "and there is no folder no"),
+        ("audit-data digitz", "digitz is neither a file nor a data set; data sets are digits"),
         ("audit z.npy --attribute people.csv:sex --split test", "--split and --data-dir are for"),
         ("audit folder --attribute people.csv:sex", "leave out --attribute"),
         ("audit folder", "folder is not a run folder: it has no config.json"),
         ("audit-data people.csv", "which columns? infoshed audit-data FILE --target NAME"),
         ("audit-data people.csv --target label --attribute x", "people.csv has no 'x'"),
         ("audit-data people.csv --target x --attribute sex", "people.csv has no 'x'"),
-        ("audit-data nowhere --target a --attribute b", "cannot tell what nowhere:a is"),
+        (
+            "audit-data nowhere --target a --attribute b",
+            "nowhere is neither a file nor a data set; data sets are digits",
+        ),
         (
             "audit-data people.csv --target label --attribute sex --sigma2 0.1",
             "--sigma2: for data sets by name, and this is a file",
@@ -241,3 +298,19 @@ def test_a_run_on_data_of_ones_own_is_sent_to_python(run: Cli, make_data: Any):
     code, _, err = run("audit", "mine")
     assert code == 2
     assert "in Python: infoshed.audit(run.encode(x), c, y" in err
+
+
+def test_runs_are_compared_on_the_same_data_only(run: Cli, tmp_path: Path):
+    write_german(tmp_path)
+    for name, seed in (("one", 0), ("two", 0), ("other", 1)):
+        data = load("german", seed=seed, data_dir=tmp_path)
+        infoshed.fit(data, "mi" if name == "one" else "plain", seed=0, epochs=1, out=name)
+    command = ("audit", "one", "--data-dir", str(tmp_path), *FAST)
+    code, _, err = run(*command, "--before", "other")
+    assert code == 2
+    assert "other and one must be runs on the same data" in err
+    pytest.importorskip("matplotlib")
+    assert run(*command, "--before", "two", "--out", "page.html").code == 0
+    page = (tmp_path / "page.html").read_text()
+    for part in ("before, plain", "after, mi", "Gap of the critic", "training seed"):
+        assert part in page

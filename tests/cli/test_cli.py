@@ -57,7 +57,7 @@ FAST = ("train", "digits", "--epochs", "1")
         ("train digits extra", "extra"),
         ("train digits --resume", "--resume needs --out"),
         ("train digits --resume --out none", "no run in none: it has no config.json"),
-        ("train colored-mnist --data-dir nowhere", "nowhere lacks .*--data-dir"),
+        ("train colored-mnist --data-dir nowhere", "nowhere does not exist.*--data-dir"),
         ("train --config none.toml", "cannot read none.toml"),
         ("show .", "is not a run folder"),
         ("show nowhere", "nowhere is not a run folder"),

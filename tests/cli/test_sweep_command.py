@@ -1,15 +1,19 @@
 """`infoshed sweep` and `infoshed select`."""
 
+import io
 import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command import Cli
 
 from infoshed.experiments import runner
+from infoshed.experiments.base import Row
 from infoshed.experiments.rows import append_row, read_rows
+from infoshed.progress import RunsBar, working
 
 SWEEP = ("sweep", "digits", "--strengths", "0,1", "--seeds", "1", "--epochs", "1")
 HOME = Path("runs/sweep-digits")
@@ -74,13 +78,19 @@ def test_settings_reach_every_run(run: Cli):
         ("sweep digits --jobs 0", "`jobs` must be an integer at least 1"),
         ("sweep digits --epochs 0", "`epochs` must be an integer at least 1"),
         ("sweep digits --seed 1", "--seed"),
-        ("sweep colored-mnist --data-dir nowhere", "nowhere lacks .*--data-dir"),
+        ("sweep colored-mnist --data-dir nowhere", "nowhere does not exist.*--data-dir"),
         ("select", "OUT requires"),
         ("select nowhere", r"no runs in nowhere; make some with `infoshed sweep"),
         ("select .", r"no runs in rows\.jsonl"),
+        ("select notes.txt", r"notes\.txt holds no rows of runs, .* give the folder of a sweep"),
+        ("select list.json", r"list\.json holds no rows of runs"),
+        ("select object.json", r"object\.json holds no rows of runs"),
     ],
 )
 def test_a_mistake_is_one_line(run: Cli, arguments: str, message: str):
+    Path("notes.txt").write_text("some\nnotes\n")
+    Path("list.json").write_text("[1]\n")
+    Path("object.json").write_text('{"key": 1}\n')
     code, out, err = run(*arguments.split())
     assert code == 2
     assert out == ""
@@ -102,13 +112,42 @@ def test_nothing_is_chosen_from_failures(run: Cli):
 
 
 def test_an_interruption_says_what_is_kept(run: Cli, monkeypatch: pytest.MonkeyPatch):
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
+    execute, done = runner.execute, []
+
+    def interrupted(*arguments: Any) -> Row:
+        if done:
+            raise KeyboardInterrupt
+        done.append(execute(*arguments))
+        return done[0]
 
     monkeypatch.setattr(runner, "execute", interrupted)
     code, out, err = run(*SWEEP)
     assert (code, out) == (130, "")
+    assert "the grid is incomplete: 1 of 2 runs have not ended" in err
     assert "finished runs and epochs are kept, the same command continues" in err
+    assert "the grid is incomplete: 1 of its runs have not ended" in run("select", str(HOME)).out
+    assert json.loads(run("select", str(HOME), "--json").out)["choices"][0]["missing"] == 1
+    monkeypatch.setattr(runner, "execute", execute)
+    assert "incomplete" not in run(*SWEEP).out
+
+
+def test_the_bar_is_for_terminals(monkeypatch: pytest.MonkeyPatch):
+    def shown(terminal: bool) -> str:
+        stream = io.StringIO()
+        monkeypatch.setattr(stream, "isatty", lambda: terminal, raising=False)
+        monkeypatch.setattr(sys, "stderr", stream)
+        monkeypatch.setenv("TERM", "xterm")
+        with RunsBar() as bar:
+            bar.show(1, 4, "mi [strength] 0.3 seed 1")
+            bar.say("1 of 4 known runs [x]")
+        with working("audit of [b]") as say:
+            say("sex, fresh probes")
+        return stream.getvalue()
+
+    assert shown(False) == "1 of 4 known runs [x]\n"
+    assert "runs 1/4" in shown(True)
+    assert "mi [strength] 0.3 seed 1" in shown(True)
+    assert "audit of [b]" in shown(True)
 
 
 def test_ray_is_asked_for_by_its_extra(run: Cli, monkeypatch: pytest.MonkeyPatch):

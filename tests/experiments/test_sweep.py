@@ -265,7 +265,7 @@ def test_the_page_has_a_table_and_a_figure(
         row["figures"]["accuracy_validation"] = 0.9
     choices = choose(rows, NOWHERE)
     names = [path.name for path in write_sweep(choices, tmp_path)]
-    assert names == ["sweep.md", "sweep.csv", "trade-off.svg"]
+    assert names == ["sweep.md", "sweep.csv", "trade-off.svg", "report.html"]
     svg = ElementTree.parse(tmp_path / "trade-off.svg")
     words = [element.text for element in svg.iter() if element.tag.endswith("text")]
     assert {"strength 0.3", "strength 1, chosen", "strength 3"} <= set(words)

@@ -182,7 +182,14 @@ def _table(
     verdict = _verdict(information, p, y_entropy, c_entropy, guess.value)
     least = min((h for h in (y_entropy, c_entropy) if h is not None), default=None)
     advice = [_advice(verdict, information, p, least, label, part.name)]
-    advice += _advice_on_cells(verdict, empty, tiny, effective, int(counts.sum()), least_cell)
+    expected = counts.sum(1, keepdims=True) * counts.sum(0) / counts.sum()
+    wanted = {names[i][j]: expected[i, j] for i, j in np.ndindex(*counts.shape)}
+    cells_wanted = sorted(
+        [(name, 0) for name in empty] + list(tiny.items()), key=lambda cell: -wanted[cell[0]]
+    )
+    advice += _advice_on_cells(
+        verdict, cells_wanted, bool(empty), effective, int(counts.sum()), least_cell
+    )
     return TableAudit(
         attribute=part.name,
         classes=tuple(classes),
@@ -306,19 +313,20 @@ def _advice(
 
 
 def _advice_on_cells(
-    verdict: str, empty: tuple[str, ...], tiny: dict[str, int], effective: float, n: int,
+    verdict: str, wanted: list[tuple[str, int]], empty: bool, effective: float, n: int,
     least_cell: int,
 ) -> list[str]:  # fmt: skip
+    """wanted: empty and tiny cells with their rows, the one that would have most rows first if y
+    and c were independent."""
     if verdict == "independent":
         return []
     said = []
-    wanted = [f"{name} (0 rows)" for name in empty]
-    wanted += [f"{name} ({k})" for name, k in sorted(tiny.items(), key=lambda item: item[1])]
     if wanted:
-        more = f"; and {len(wanted) - CELLS_NAMED} more" if len(wanted) > CELLS_NAMED else ""
+        named = [f"{name} ({k if k else '0 rows'})" for name, k in wanted[:CELLS_NAMED]]
+        left = len(wanted) - len(named)
+        more = f"; and {left:,} more, less common ones" if left else ""
         said.append(
-            f"collect rows of these cells, at least {least_cell} each: "
-            f"{'; '.join(wanted[:CELLS_NAMED])}{more}"
+            f"collect rows of these cells, at least {least_cell} each: {'; '.join(named)}{more}"
         )
     if empty:
         said.append(

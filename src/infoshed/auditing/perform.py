@@ -12,7 +12,7 @@ others. Several attributes are audited one by one, and then all together, as one
 values are the combinations of their groups.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +60,7 @@ def audit(
     most_rows: int = MOST_ROWS,
     estimator: str = "auto",
     seed: int = 0,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Audit:
     """Audit a representation, and predictions if there are any.
 
@@ -81,6 +82,7 @@ def audit(
         most_rows: rows used for an estimate of information, at most; drawn at random.
         estimator: "auto", or "quick" for the fast judges of `estimate_mi` only.
         seed: of everything random. The same seed gives the same audit.
+        say: is told what is being worked at.
 
     Takes about a minute for each attribute on one core, at 10,000 rows or more of 128 columns.
 
@@ -107,7 +109,7 @@ def audit(
         guess, notes = read_predictions(truth, predictions, scores, positive, target_name)
         if not truth.classes:
             notes.append(f"{target_name} is a quantity; I(Z;C|Y) is given its {TENTHS} tenths")
-    job = _Job(z, truth, guess, least_group, most_rows, estimator, seed)
+    job = _Job(z, truth, guess, least_group, most_rows, estimator, seed, say)
     past = None if reference is None else _reference(reference, columns, names)
     found = []
     for name, part in columns.items():
@@ -143,6 +145,7 @@ class _Job:
     most_rows: int
     estimator: str
     seed: int
+    say: Callable[[str], None]
 
     def attribute(self, part: Grouped, reference: np.ndarray | None) -> AttributeAudit:
         """Audit one attribute over all rows."""
@@ -173,8 +176,18 @@ class _Job:
                 f"fewer than two groups of {joint.name} have {self.least_group} rows each; the "
                 "intersection was left out"
             ]
-        found = None if self.guess is None else self._outcomes(joint, rows, None)
-        return self._leakage(joint, rows, left_out, found, []), []
+        notes = []
+        if left_out:
+            notes.append(
+                f"{len(left_out)} rare combinations, {sum(left_out.values())} rows in all, were "
+                f"left out of all that is said about {joint.name}: they have fewer than "
+                f"{self.least_group} rows each"
+            )
+        try:
+            found = None if self.guess is None else self._outcomes(joint, rows, None)
+            return self._leakage(joint, rows, left_out, found, notes), []
+        except InfoshedError as error:  # combinations may be rare where attributes are not
+            return None, [f"{joint.name} was left out: {error}"]
 
     def _large(self, part: Grouped) -> tuple[np.ndarray, dict[str, int]]:
         """Whether each group has enough rows (groups,), and the rows of those that have not."""
@@ -184,6 +197,7 @@ class _Job:
 
     def _outcomes(self, part: Grouped, rows: np.ndarray, reference: np.ndarray | None) -> Outcomes:
         assert self.guess is not None
+        self.say(f"{part.name}, predictions by group")
         kept, code = np.unique(part.code[rows], return_inverse=True)
         group = Grouped(
             part.name, part.values[rows], code, tuple(part.groups[k] for k in kept), part.discrete
@@ -210,11 +224,13 @@ class _Job:
         settings: dict[str, Any] = {
             "estimator": self.estimator, "seed": self.seed, "name": part.name,
         }  # fmt: skip
+        self.say(f"{part.name}, information")
         information = estimate_mi(z[some], values[some], **settings)
         given_y, label_nats = None, None
         if self.truth is not None:
             strata = self.truth.strata[rows]
             if len(np.unique(strata[some])) > 1:
+                self.say(f"{part.name}, information given y")
                 given_y = estimate_mi(z[some], values[some], y=strata[some], **settings)
             if part.discrete and self.truth.classes:
                 table = np.zeros((int(strata.max()) + 1, len(part.groups)))
@@ -239,6 +255,7 @@ class _Job:
         self, z: np.ndarray, values: np.ndarray, code: np.ndarray, name: str
     ) -> PartLeakage:
         """The panel, fitted on one half of the rows and judged on the other."""
+        self.say(f"{name}, fresh probes")
         ones = np.ones(len(z))
         none = np.zeros(len(z), np.int64)
         # Copies of a row stay in one half: a probe that has seen a row knows its value.

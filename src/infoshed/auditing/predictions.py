@@ -89,12 +89,18 @@ def read_predictions(
             )
         classes += strange
         predicted = np.array([classes.index(value) for value in guess.classes])[guess.values]
+    notes = []
+    if probability is not None and np.isin(probability, (0, 1)).all():
+        notes.append(
+            "the scores are 0 and 1 only: hard decisions rather than probabilities, so calibration "
+            "shows no more than the rate of errors; give probabilities, or give these as "
+            "predictions"
+        )
     score, came_true = None, None
     if probability is not None and m == 2:
         score, came_true = probability[:, 0 if flip else 1], y == (0 if flip else 1)
     elif probability is not None:
         score, came_true = probability.max(1), probability.argmax(1) == y
-    notes = []
     if len(classes) == 2:
         if flip:
             y, predicted, classes = 1 - y, 1 - predicted, classes[::-1]

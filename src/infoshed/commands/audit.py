@@ -1,8 +1,8 @@
-"""`infoshed audit` and `infoshed audit-data`: what is in a representation, and in a table."""
+"""`infoshed audit`: what is in a representation, and how predictions treat groups."""
 
 import json
 import sys
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,10 +10,12 @@ import numpy as np
 from cyclopts import Group, Parameter
 
 from infoshed.checks import InfoshedError, check_number
+from infoshed.commands.output import Findings, command_line, shown, writer
 from infoshed.data import DATASETS, load
-from infoshed.io import write_json
-from infoshed.run import load_run
+from infoshed.progress import working
+from infoshed.run import Run, load_run, versions
 from infoshed.settings import DATA, Whole
+from infoshed.types import DataSet
 
 if TYPE_CHECKING:
     from infoshed.auditing import Audit
@@ -37,20 +39,21 @@ def audit(
     positive: Annotated[str | None, Parameter(group=DATA)] = None,
     split: Annotated[str | None, Parameter(group=DATA)] = None,
     data_dir: Annotated[str | None, Parameter(group=DATA)] = None,
+    before: Annotated[str | None, Parameter(group=AUDIT)] = None,
     least_group: Annotated[int, Whole, Parameter(group=AUDIT)] = 30,
     estimator: Annotated[Panel, Parameter(group=AUDIT)] = "auto",
     seed: Annotated[int, Whole, Parameter(group=AUDIT)] = 0,
-    fail_above: Annotated[float | None, Parameter(group=AUDIT)] = None,
+    fail_above: Annotated[str | None, Parameter(group=AUDIT)] = None,
     out: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
     as_json: Annotated[bool, Parameter(name="--json", negative="", group=OUTPUT)] = False,
 ) -> None:
     """What embeddings still tell about an attribute, and how predictions treat its groups.
 
     `infoshed audit z.npy --attribute people.csv:sex,race --target people.csv:label --predictions
-    guess.npy`, or `infoshed audit runs/mine` for a run. Fresh probes, mutual information with an
-    interval, given the target too, and figures by group. Give rows that the encoder was not trained
-    on. Every file is .npy, .npz, .csv, .tsv or .parquet; FILE:NAME takes one column, or several
-    with commas.
+    guess.npy`, or `infoshed audit runs/mine` for a run; with `--out report.html` a page to read.
+    Fresh probes, mutual information with an interval, given the target too, and figures by group.
+    Give rows that the encoder was not trained on. Every file is .npy, .npz, .csv, .tsv or .parquet;
+    FILE:NAME takes one column, or several with commas.
 
     Parameters
     ----------
@@ -72,6 +75,9 @@ def audit(
         Of a run: validation or a test split; unless given, unbiased, test, or the first one.
     data_dir
         Of a run: folder that holds the data set's files.
+    before
+        Compare with this, audited on the same rows: the file of another representation, or the
+        folder of another run on the same data.
     least_group
         Groups with fewer rows are listed as left out.
     estimator
@@ -79,18 +85,17 @@ def audit(
     seed
         Of everything random.
     fail_above
-        Exit with code 3 if an attribute's leakage may exceed this share of H(C): the upper end of
-        the 95% interval counts. 0.05 is 5%.
+        Exit with code 3 if an attribute's leakage may exceed this share of H(C), 0.05 or 5%: the
+        upper end of the 95% interval counts.
     out
-        Write the audit to this file too: .json.
+        Write the audit to this file too: .html, a page to read, or .json.
     as_json
         Print one JSON document instead of text.
     """
     from infoshed.auditing.text import audit_text
 
-    writer = None if out is None else _writer(out)
-    if fail_above is not None:
-        check_number("fail-above", fail_above, 0, 1)
+    write = writer(out)
+    most = None if fail_above is None else share_of("fail-above", fail_above)
     settings = {"least_group": least_group, "estimator": estimator, "seed": seed}
     files = {
         "attribute": attribute, "target": target, "predictions": predictions, "scores": scores,
@@ -102,105 +107,77 @@ def audit(
             raise InfoshedError(
                 f"{source} is a run folder, which has its own data; leave out {', '.join(given)}"
             )
-        found, notes = _of_run(Path(source), split, data_dir, fail_above, settings), []
+        found = _of_run(source, before, split, data_dir, most, settings)
     else:
+        _check_file(source)
         if split is not None or data_dir is not None:
             raise InfoshedError("--split and --data-dir are for run folders, and this is a file")
-        found, notes = _of_files(source, files, attribute_kind, fail_above, settings)
-    for note in notes:
+        found = _of_files(source, before, files, attribute_kind, most, settings)
+    for note in found.notes:
         print(f"infoshed: {note}", file=sys.stderr)
-    if writer is not None and out is not None:
-        writer(found, out)
-    print(json.dumps(document(found), indent=2, allow_nan=False) if as_json else audit_text(found))
-    if fail_above is not None:
-        above = [part for part in found.parts if (part.upper_share or 0) > fail_above]
+    about = files | {"attribute kind": attribute_kind, "split": split, "before": before}
+    about |= {"least group": least_group, "estimator": estimator, "seed": seed}
+    write(Findings(found.document(), lambda: found.page(source, shown(about))))
+    if as_json:
+        print(json.dumps(found.document(), indent=2, allow_nan=False))
+    else:
+        print(audit_text(found.audit, found.before))
+    if most is not None:
+        above = [part for part in found.audit.parts if (part.upper_share or 0) > most]
         for part in above:
             print(
                 f"infoshed: {part.name}: the leakage may be {part.upper_share:.1%} of H(C), above "
-                f"{fail_above:.1%}",
+                f"{most:.1%}",
                 file=sys.stderr,
             )
         if above:
             sys.exit(LEAKS)
 
 
-def audit_data(
-    source: str,
-    /,
-    *,
-    target: Annotated[str | None, Parameter(group=DATA)] = None,
-    attribute: Annotated[str | None, Parameter(group=DATA)] = None,
-    attribute_kind: Annotated[AttributeKind, Parameter(group=DATA)] = "auto",
-    data_dir: Annotated[str | None, Parameter(group=DATA)] = None,
-    sigma2: Annotated[float | None, Parameter(group=DATA)] = None,
-    train_on: Annotated[str | None, Parameter(group=DATA)] = None,
-    least_cell: Annotated[int, Whole, Parameter(group=AUDIT)] = 30,
-    seed: Annotated[int, Whole, Parameter(group=AUDIT)] = 0,
-    as_json: Annotated[bool, Parameter(name="--json", negative="", group=OUTPUT)] = False,
-) -> None:
-    """How labels and attributes are tied in a table, and whether debiasing can help.
+@dataclass(frozen=True)
+class Audited:
+    """What came of it: the audit, that of `--before` if there is one, what was decided in reading,
+    and of a run its data and the runs by name."""
 
-    `infoshed audit-data people.csv --target label --attribute sex,race`, or `infoshed audit-data
-    digits` for the training rows of a data set of `infoshed list`.
+    audit: "Audit"
+    before: "Audit | None"
+    notes: list[str]
+    runs: dict[str, Run]
+    data: DataSet | None = None
 
-    Parameters
-    ----------
-    source
-        A .csv, .tsv, .parquet or .npz file, or the name of a data set.
-    target
-        Of a file: the column that is predicted.
-    attribute
-        Of a file: the columns of the attributes, with commas. Of german: sex or age.
-    attribute_kind
-        Of a file: what the attributes are, where numbers do not say.
-    data_dir
-        Of a data set: folder that holds its files.
-    sigma2
-        Of coloured digits: variance of the colour around its class's mean.
-    train_on
-        Of faces: the biased set, EB1 or EB2.
-    least_cell
-        Cells with fewer rows are called tiny.
-    seed
-        Of everything random, and of a data set.
-    as_json
-        Print one JSON document instead of text.
-    """
-    from infoshed.auditing.data import audit_data as audit_table
-    from infoshed.auditing.run import named_values
-    from infoshed.auditing.text import data_text
+    def document(self) -> dict[str, Any]:
+        """As JSON: a verdict for each attribute, then everything (`Audit.from_dict`)."""
+        compared = {} if self.before is None else {"before": document(self.before)}
+        return document(self.audit) | compared
 
-    if source in DATASETS and not Path(source).is_file():
-        if target is not None:
-            raise InfoshedError(f"'{source}' is a data set with its own target; leave out --target")
-        given = {
-            "attribute": attribute, "data_dir": data_dir, "sigma2": sigma2, "train_on": train_on,
-        }  # fmt: skip
-        data = load(source, seed=seed, **{k: v for k, v in given.items() if v is not None})
-        y: Any = np.array(data.classes)[data.train.y.numpy()]
-        c, label = named_values(data.attribute, data.train.c.numpy()), "label"
-    else:
-        if target is None or attribute is None:
-            raise InfoshedError(
-                "which columns? infoshed audit-data FILE --target NAME --attribute NAME; or the "
-                f"name of a data set: {', '.join(DATASETS)}"
+    def page(self, source: str, settings: dict[str, str]) -> str:
+        """As an HTML page."""
+        import sklearn
+
+        from infoshed.report.audit import AuditContent, render_audit
+        from infoshed.report.collect import config_of, training_of
+
+        training = None
+        if self.data is not None:
+            training = training_of(self.runs, self.data)
+            newest = list(self.runs.values())[-1]
+            config = config_of(newest)
+            settings |= shown({"training seed": config.pop("seed")} | config)
+        return render_audit(
+            AuditContent(
+                audit=self.audit,
+                subject=source,
+                before=None if self.before is None else (settings["before"], self.before),
+                training=training,
+                settings=settings,
+                command=command_line(),
+                versions=versions() | {"scikit-learn": sklearn.__version__},
             )
-        given = {"data-dir": data_dir, "sigma2": sigma2, "train-on": train_on}
-        foreign = [f"--{name}" for name, value in given.items() if value is not None]
-        if foreign:
-            raise InfoshedError(f"{', '.join(foreign)}: for data sets by name, and this is a file")
-        from infoshed.files import read_column, read_table
-
-        y, label = read_column(f"{source}:{target}"), target
-        c, notes = _attributes(read_table(f"{source}:{attribute}").columns, attribute_kind)
-        for note in notes:
-            print(f"infoshed: {note}", file=sys.stderr)
-    found = audit_table(y, c, target_name=label, least_cell=least_cell, seed=seed)
-    print(json.dumps(found.to_dict(), indent=2, allow_nan=False) if as_json else data_text(found))
+        )
 
 
 def document(found: "Audit") -> dict[str, Any]:
-    """The JSON of an audit: a verdict for each attribute, then everything (`Audit.from_dict`)."""
+    """The JSON of one audit."""
     from infoshed.auditing.text import verdict
 
     verdicts = [
@@ -215,51 +192,80 @@ def document(found: "Audit") -> dict[str, Any]:
     return {"verdicts": verdicts, "audit": found.to_dict()}
 
 
-def _write_json(found: "Audit", path: Path) -> None:
-    write_json(path, document(found))
+def share_of(name: str, text: str) -> float:
+    """A share from 0.05 or 5%. Raises `InfoshedError` unless it is one."""
+    percent = text.strip().endswith("%")
+    try:
+        value = float(text.strip().removesuffix("%")) / (100 if percent else 1)
+    except ValueError:
+        raise InfoshedError(f"`{name}` must be a share such as 0.05 or 5%; got {text!r}") from None
+    check_number(name, value, 0, 1)
+    return value
 
 
-WRITERS: dict[str, Callable[["Audit", Path], None]] = {".json": _write_json}
-"""What `--out` writes, by the end of the file's name."""
+def _check_file(source: str) -> None:
+    """Raise `InfoshedError` where `source` is meant as a run folder, and there is none."""
+    from infoshed.files.formats import FORMATS
+    from infoshed.files.table import split_source
 
-
-def _writer(out: Path) -> Callable[["Audit", Path], None]:
-    if out.suffix.lower() not in WRITERS:
-        raise InfoshedError(f"--out: cannot write {out}; known: {', '.join(WRITERS)}")
-    if not out.parent.is_dir():
-        raise InfoshedError(f"--out: the folder {out.parent} does not exist; make it first")
-    return WRITERS[out.suffix.lower()]
+    path = split_source(source)[0]
+    if path.suffix.lower() not in FORMATS and not path.exists():
+        near = [str(p.parent) for p in sorted(path.parent.glob("*/config.json"))][:5]
+        there = f" (there are {', '.join(near)})" if near else ""
+        raise InfoshedError(
+            f"{source} does not exist; give a run folder that `infoshed train` wrote{there}, or a "
+            f"file: {', '.join(FORMATS)}"
+        )
 
 
 def _of_run(
-    folder: Path,
+    folder: str,
+    before: str | None,
     split: str | None,
     data_dir: str | None,
     fail_above: float | None,
     settings: dict[str, Any],
-) -> "Audit":
+) -> Audited:
     from infoshed.auditing.run import audit_run, named_values
 
     run = load_run(folder)
-    if run.config.dataset not in DATASETS and run.config.inputs is None:
+    config = run.config
+    if config.dataset not in DATASETS and config.inputs is None:
         raise InfoshedError(
-            f"the data of {folder} ('{run.config.dataset}') are not a data set of the library; in "
+            f"the data of {folder} ('{config.dataset}') are not a data set of the library; in "
             "Python: infoshed.audit(run.encode(x), c, y, predictions=run.predict(x))"
         )
+    other = None if before is None else load_run(before)
+    if other is not None and (other.config.dataset, other.config.params) != (
+        config.dataset, config.params,
+    ):  # fmt: skip
+        raise InfoshedError(
+            f"--before: {before} and {folder} must be runs on the same data, split and all; they "
+            f"are on {other.config.dataset} {other.config.params} and {config.dataset} "
+            f"{config.params}"
+        )
     place = {"data_dir": data_dir} if data_dir else {}
-    data = load(run.config.dataset, **run.config.params, **place)
+    data = load(config.dataset, **config.params, **place)
     if fail_above is not None:
         _refuse_quantities(named_values(run.attribute, data.train.c[:1].numpy()))
-    return audit_run(run, data, split, **settings)
+    with working(f"audit of {folder}") as say:
+        found = audit_run(run, data, split, say=say, **settings)
+    if other is None:
+        return Audited(found, None, [], {config.method: run}, data)
+    with working(f"audit of {before}") as say:
+        compared = audit_run(other, data, split, say=say, **settings)
+    runs = {f"before, {other.config.method}": other, f"after, {config.method}": run}
+    return Audited(found, compared, [], runs, data)
 
 
 def _of_files(
     source: str,
+    before: str | None,
     files: dict[str, str | None],
     kind: str,
     fail_above: float | None,
     settings: dict[str, Any],
-) -> tuple["Audit", list[str]]:
+) -> Audited:
     from infoshed.auditing import audit as audit_arrays
     from infoshed.files import read_tables
 
@@ -271,24 +277,34 @@ def _of_files(
     roles = {"Z": source, "C": files["attribute"]}
     roles |= {f"--{name}": files[name] for name in ("target", "predictions", "scores")}
     tables, notes = read_tables(roles)
-    c, decided = _attributes(tables["C"].columns, kind)
+    other = None if before is None else read_tables(roles | {"Z": before})[0]["Z"].matrix()
+    c, decided = read_attributes(tables["C"].columns, kind)
     if fail_above is not None:
         _refuse_quantities(c)
     label = next(iter(tables["--target"].columns), "") if files["target"] else ""
-    found = audit_arrays(
-        tables["Z"].matrix(),
-        c,
-        tables["--target"].values() if files["target"] else None,
-        predictions=tables["--predictions"].values() if files["predictions"] else None,
-        scores=tables["--scores"].matrix() if files["scores"] else None,
-        positive=files["positive"],
-        target_name=label if label and not label.isdecimal() else "y",
+    given: dict[str, Any] = {
+        "y": tables["--target"].values() if files["target"] else None,
+        "target_name": label if label and not label.isdecimal() else "y",
         **settings,
-    )
-    return found, notes + decided
+    }
+    with working(f"audit of {source}") as say:
+        found = audit_arrays(
+            tables["Z"].matrix(),
+            c,
+            **given,
+            positive=files["positive"],
+            predictions=tables["--predictions"].values() if files["predictions"] else None,
+            scores=tables["--scores"].matrix() if files["scores"] else None,
+            say=say,
+        )
+    compared = None
+    if other is not None:  # predictions are those of z, not of what was before it
+        with working(f"audit of {before}") as say:
+            compared = audit_arrays(other, c, say=say, **given)
+    return Audited(found, compared, notes + decided, {})
 
 
-def _attributes(
+def read_attributes(
     columns: dict[str, np.ndarray], kind: str
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """Attributes by name from the columns of a file, and what was decided about them."""

@@ -7,6 +7,7 @@ from cyclopts import Group, Parameter
 
 from infoshed.checks import check_choice, check_number
 from infoshed.settings import DATA, Whole
+from infoshed.tables import terminal_text
 
 RUNS = Group("Runs")
 OUTPUT = Group("Output")
@@ -71,6 +72,6 @@ def reproduce(
     work = QUICK / "work" / name if quick else Path("runs/reproduce") / name
     places = Places(rows_folder / f"{name}.jsonl", work, data_dir)
     rows = read_rows(places.rows) if tables else run_missing(experiment, plan, places, jobs)
-    print(markdown(experiment, rows))
+    print(terminal_text(markdown(experiment, rows)))
     for path in write_documents(experiment, rows, docs_folder):
         print(f"written: {path}")

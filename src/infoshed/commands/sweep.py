@@ -1,6 +1,7 @@
 """`infoshed sweep` and `infoshed select`: many strengths, and one of them picked."""
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -8,8 +9,9 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 
 from infoshed.checks import InfoshedError
+from infoshed.commands.output import command_line
 from infoshed.settings import METHOD, SharedFlags, Whole
-from infoshed.tables import text_table
+from infoshed.tables import terminal_text, text_table
 
 RUNS = Group("Runs")
 OUTPUT = Group("Output")
@@ -54,24 +56,33 @@ def sweep(
         Give the runs to Ray: "local", "auto" for the cluster of this machine, or an address. Needs
         the extra `ray`; the data lie at the same path on all machines.
     out
-        Folder for the rows, the run folders, the table and the figure (runs/sweep-DATASET).
+        Folder for the rows, the run folders, the table, the figure and the page report.html
+        (runs/sweep-DATASET).
     """
     # Imported here: scikit-learn would slow down every other command.
     from infoshed.experiments.choice import choose, read_sweep
+    from infoshed.experiments.rows import read_rows
+    from infoshed.experiments.sweep import ROWS, read_grid, sweep_folder
     from infoshed.experiments.sweep import sweep as run_sweep
-    from infoshed.experiments.sweep import sweep_folder
     from infoshed.experiments.trade_off import write_sweep
 
     folder = out or sweep_folder(dataset, quick)
     settings = {k: v for k, v in asdict(flags or SharedFlags()).items() if v is not None}
-    run_sweep(
-        dataset, settings.pop("method", "mi"), strengths=listed(strengths, float),
-        budgets=listed(budgets, str), seeds=seeds, quick=quick, out=folder, jobs=jobs, ray=ray,
-        **settings,
-    )  # fmt: skip
+    try:
+        run_sweep(
+            dataset, settings.pop("method", "mi"), strengths=listed(strengths, float),
+            budgets=listed(budgets, str), seeds=seeds, quick=quick, out=folder, jobs=jobs, ray=ray,
+            **settings,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        planned = {key for keys in read_grid(folder).values() for key in keys}
+        left = len(planned - {row["key"] for row in read_rows(folder / ROWS)})
+        said = f"the grid is incomplete: {left} of {len(planned)} runs have not ended"
+        print(f"infoshed: {said}", file=sys.stderr)
+        raise
     choices = choose(*read_sweep(folder))
     print(text_of(choices, None))
-    for path in write_sweep(choices, folder):
+    for path in write_sweep(choices, folder, command_line()):
         print(f"written: {path}")
 
 
@@ -119,7 +130,7 @@ def text_of(choices, split: str | None) -> str:
         lines = [choice.title, "", text_table(HEAD, table_rows(choice)), "", *verdict(choice)]
         found = None if split is None else oracle(choice, split)
         parts.append("\n".join(lines + ([oracle_line(found)] if found else [])))
-    return "\n\n".join([*parts, f"rule: {RULE}"]) + "\n"
+    return "\n\n".join([*parts, terminal_text(f"rule: {RULE}")]) + "\n"
 
 
 def listed(text: str | None, kind: type) -> list | None:

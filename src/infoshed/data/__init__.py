@@ -4,6 +4,7 @@ user's own files, `infoshed.data.own`."""
 import inspect
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,12 @@ def load(name: str, **params: Any) -> DataSet:
     if strange:
         raise InfoshedError(
             f"data set '{name}' takes no parameter `{strange[0]}`; it takes {', '.join(known)}"
+        )
+    folder = params.get("data_dir")
+    if folder is not None and not Path(folder).is_dir():
+        raise InfoshedError(
+            f"the data folder {folder} does not exist; point --data-dir (data_dir) at the folder "
+            f"that holds the files of '{name}'"
         )
     plain = {k: v.item() if isinstance(v, np.generic) else v for k, v in params.items()}
     return make(**plain)

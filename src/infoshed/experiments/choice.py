@@ -14,12 +14,13 @@ from infoshed.checks import InfoshedError
 from infoshed.experiments.base import Row, pressure
 from infoshed.experiments.rows import read_rows
 from infoshed.experiments.selection import RULE, by_options, common_rows, score
-from infoshed.experiments.summary import Entry, by_place, summarize
-from infoshed.experiments.sweep import ROWS, RUNS
+from infoshed.experiments.summary import Entry, by_place, place_of, summarize
+from infoshed.experiments.sweep import ROWS, RUNS, read_grid
 from infoshed.experiments.tables import cell, count, place
 
 HEAD = ["setting", "seeds", "J, nats", "adjusted NLL", "leakage", "validation, %", ""]
 COLUMNS = ("j", "val_nll_adjusted", "val_leakage", "accuracy_validation")
+NEEDED = {"contender", "dataset", "method", "options", "seed", "key"}
 ORACLE = "oracle, not available in practice"
 
 
@@ -34,6 +35,7 @@ class Choice:
         chosen: the first one, or None where the rule has nothing to go by.
         folders: run folders of the chosen one by seed, those that are there.
         left_out: rows of seeds that not every setting has; they are not compared.
+        missing: runs of the grid that have not ended.
     """
 
     title: str
@@ -41,6 +43,7 @@ class Choice:
     chosen: Entry | None
     folders: dict[int, Path]
     left_out: int
+    missing: int
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,15 @@ def read_sweep(path: Path) -> tuple[list[Row], Path]:
     """The rows of a sweep's folder, or of a file of rows, and the folder of its runs. Raises
     `InfoshedError` where there are none."""
     file = path / ROWS if path.is_dir() else path
-    rows = read_rows(file)
+    try:
+        rows = read_rows(file)
+    except InfoshedError:
+        rows = [{}]
+    if path.is_file() and (not rows or any(NEEDED - set(row) for row in rows)):
+        raise InfoshedError(
+            f"{path} holds no rows of runs, which are lines of JSON; give the folder of a sweep, "
+            f"or the {ROWS} in it"
+        )
     if not rows:
         raise InfoshedError(
             f"no runs in {file}; make some with `infoshed sweep DATASET --out {path}`"
@@ -73,10 +84,11 @@ def choose(rows: Sequence[Row], runs: Path) -> list[Choice]:
     Args:
         rows: from `read_rows`. runs: the folder where the runs' own ones are.
     """
-    return [_choose(group, runs) for group in by_place(rows)]
+    planned = read_grid(runs.parent)
+    return [_choose(group, runs, planned.get(place_of(group[0]), ())) for group in by_place(rows)]
 
 
-def _choose(rows: Sequence[Row], runs: Path) -> Choice:
+def _choose(rows: Sequence[Row], runs: Path, planned: Sequence[str]) -> Choice:
     compared = [row for group in common_rows(by_options(rows)) for row in group]
     entries = summarize([_with_selection(row) for row in compared], None)
     ranked = sorted(entries, key=lambda e: (not e.chosen, bool(e.failed), _j(e)))
@@ -90,7 +102,8 @@ def _choose(rows: Sequence[Row], runs: Path) -> Choice:
     first = rows[0]
     where = f"{first['dataset']} {place(summarize([first], None)[0])}".strip()
     title = f"{where}, {first['contender']}"
-    return Choice(title, tuple(ranked), chosen, folders, len(rows) - len(compared))
+    missing = len(set(planned) - {row["key"] for row in rows})
+    return Choice(title, tuple(ranked), chosen, folders, len(rows) - len(compared), missing)
 
 
 def _with_selection(row: Row) -> Row:
@@ -151,6 +164,11 @@ def verdict(choice: Choice) -> list[str]:
         behind = [f"{label(e)} (J larger by {e.figures['j'].mean - best:.3f})" for e in others]
         lines = [f"chosen: {label(choice.chosen)}"]
         lines += [f"runners-up: {', '.join(behind)}"] if behind else []
+    if choice.missing:
+        lines.append(
+            f"the grid is incomplete: {choice.missing} of its runs have not ended, and the choice "
+            "may change; the same `infoshed sweep` goes on"
+        )
     lines += [f"failed: {label(e)}, {error}" for e in choice.entries for error in e.errors]
     if choice.left_out:
         lines.append(f"left out: {choice.left_out} runs of seeds that not every setting has")
@@ -178,6 +196,7 @@ def _choice_dict(choice: Choice, split: str | None) -> dict[str, Any]:
         "chosen": choice.chosen and choice.chosen.options,
         "folders": {str(seed): str(path) for seed, path in choice.folders.items()},
         "left_out": choice.left_out,
+        "missing": choice.missing,
         "entries": [
             {
                 "options": e.options, "seeds": e.seeds, "failed": e.failed,

@@ -28,7 +28,7 @@ class Digits(Experiment):
     name = "digits"
     summary = "bundled 8x8 digits in colour, sigma2 0.02: the development set"
     titles: ClassVar[dict[str, str]] = {
-        "main": "All methods, 40 epochs",
+        "main": "All methods",
         "earlier": "Rows of earlier versions, without figures for the rule",
     }
 

@@ -89,7 +89,7 @@ def _lines(experiment: Experiment, table: str, entries: Sequence[Entry], axis: s
         ax.set_xlabel(axis)
         ax.set_ylabel(experiment.columns[key])
         ax.grid(axis="y")
-        return standalone(fig, f"{experiment.columns[key]} against {axis} by method", table)
+        return _finish(fig, f"{experiment.columns[key]} against {axis} by method", table)
 
 
 def _name_ends(ax, ends: Sequence[tuple[float, str, str, float]]) -> None:
@@ -137,7 +137,7 @@ def _trade_off(experiment: Experiment, table: str, entries: Sequence[Entry]) -> 
         ax.set_xlabel(experiment.columns[x_key])
         ax.set_ylabel(experiment.columns[y_key])
         ax.grid()
-        return standalone(fig, "Accuracy against the parity gap by method and strength", table)
+        return _finish(fig, "Accuracy against the parity gap by method and strength", table)
 
 
 def _bars(experiment: Experiment, table: str, entries: Sequence[Entry]) -> str | None:
@@ -169,14 +169,18 @@ def _bars(experiment: Experiment, table: str, entries: Sequence[Entry]) -> str |
         ax.set_xlabel(experiment.columns[key])
         ax.grid(axis="x")
         ax.set_axisbelow(True)
-        return standalone(fig, f"{experiment.columns[key]} by method", table)
+        return _finish(fig, f"{experiment.columns[key]} by method", table)
 
 
-def standalone(fig, label: str, table: str) -> str:
-    """The figure with ink and page of its own, for a file that no page surrounds."""
+def _finish(fig, label: str, table: str) -> str:
     from infoshed.report.svg import to_svg
 
-    svg = to_svg(fig, label=label, prefix=re.sub(r"[^a-z0-9]+", "-", table.lower()))
+    prefix = re.sub(r"[^a-z0-9]+", "-", table.lower())
+    return standalone(to_svg(fig, label=label, prefix=prefix))
+
+
+def standalone(svg: str) -> str:
+    """The figure with ink and page of its own, for a file that no page surrounds."""
     svg = svg.replace("currentColor", "#1f2328").replace("var(--page, #fff)", "#fff")
     end = svg.index(">", svg.index("<svg"))
     return (

@@ -11,7 +11,6 @@ import multiprocessing
 import os
 import shutil
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +25,7 @@ import torch
 from infoshed.checks import InfoshedError, NonFiniteError, check_number
 from infoshed.experiments.base import Experiment, Job, Plan, Row, pressure
 from infoshed.experiments.rows import append_row, locked, read_rows, revision
+from infoshed.progress import RunsBar
 from infoshed.run import versions
 
 DIVERGED = NonFiniteError.__name__
@@ -46,7 +46,7 @@ class Places:
 
 def reproduce(
     experiment: Experiment, plan: Plan, places: Places, processes: int | None = None,
-    say: Callable[[str], None] = lambda text: print(text, file=sys.stderr, flush=True),
+    say: Callable[[str], None] | None = None,
     ray: str | None = None,
 ) -> list[Row]:  # fmt: skip
     """Run what is missing, and return all rows.
@@ -56,7 +56,8 @@ def reproduce(
         places: where rows, work and data are.
         processes: how many to run at a time; one, as by default, runs in this process. With Ray
             as many as it has processors, unless given.
-        say: is given one line for each finished run.
+        say: is given one line for each finished run; standard error unless given, where a
+            terminal also shows a bar.
         ray: give the runs to Ray at this address; "local" starts one, "auto" finds one.
 
     A run that fails is a row with `error`, and the next one follows. One that diverged is not tried
@@ -70,8 +71,8 @@ def reproduce(
     places.work.mkdir(parents=True, exist_ok=True)
     with open(places.work / "lock", "a") as lock:
         try:
-            with locked(lock, wait=False):
-                queue = Queue(experiment, plan, places.rows, say)
+            with locked(lock, wait=False), RunsBar() as bar:
+                queue = Queue(experiment, plan, places.rows, say or bar.say, bar.show)
                 if ray is not None:
                     from infoshed.experiments.cluster import run_on_ray  # Ray is optional
 
@@ -89,37 +90,49 @@ def reproduce(
 class Queue:
     """Which job is next, and what has been said about those that are done."""
 
-    def __init__(self, experiment: Experiment, plan: Plan, rows: Path, say: Callable[[str], None]):
-        self.experiment, self.plan, self.say = experiment, plan, say
+    def __init__(
+        self, experiment: Experiment, plan: Plan, rows: Path, say: Callable[[str], None],
+        show: Callable[[int, int, str], None] = lambda ended, known, running: None,
+    ):  # fmt: skip
+        self.experiment, self.plan, self.say, self.show = experiment, plan, say, show
         self.rows = {row["key"]: row for row in read_rows(rows)}
         self.settled = {k for k, row in self.rows.items() if _is_settled(row)}
-        self.running: set[str] = set()
+        self.running: dict[str, Job] = {}
         self.seconds: list[float] = []
 
     def _open(self) -> tuple[list[Job], int]:
         """The known jobs that are neither done nor running, and the number of known ones."""
         rows = [row for key, row in self.rows.items() if key in self.settled]
         jobs = {job.key: job for job in self.experiment.jobs(rows, self.plan)}
-        taken = self.settled | self.running
+        taken = self.settled | set(self.running)
         return [job for key, job in jobs.items() if key not in taken], len(jobs)
 
     def next(self) -> Job | None:
         """The most important job that is open, now taken; None if there is none (yet)."""
-        jobs, _ = self._open()
+        jobs, known = self._open()
         if not jobs:
             return None
-        self.running.add(jobs[0].key)
+        self.running[jobs[0].key] = jobs[0]
+        self._show(known - len(jobs) - len(self.running) + 1, known)
         return jobs[0]
+
+    def _show(self, ended: int, known: int) -> None:
+        at_work = (
+            f"{job.contender} {pressure(job.options)}".strip() + f" seed {job.seed}"
+            for job in self.running.values()
+        )
+        self.show(ended, known, ", ".join(at_work))
 
     def done(self, row: Row, seconds: float, processes: int) -> None:
         """Take note of a finished run and say so; `seconds` is what it took."""
-        self.running.discard(row["key"])
+        self.running.pop(row["key"], None)
         self.settled.add(row["key"])
         self.rows[row["key"]] = row
         self.seconds.append(seconds)
         jobs, known = self._open()
         left = (len(jobs) + len(self.running)) * mean(self.seconds) / processes
         ended = known - len(jobs) - len(self.running)
+        self._show(ended, known)
         self.say(
             f"{ended} of {known} known runs  {describe(row, self.experiment)}  {took(left)} left"
         )

@@ -71,9 +71,14 @@ def by_place(rows: Sequence[Row]) -> list[list[Row]]:
     """Rows grouped by contender and place: those that the rule of selection compares."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
-        place = [row[k] for k in ("table", "dataset", "params", "settings", "limit", "contender")]
-        groups.setdefault(json.dumps(place, sort_keys=True), []).append(row)
+        groups.setdefault(place_of(row), []).append(row)
     return list(groups.values())
+
+
+def place_of(row: Row) -> str:
+    """Contender and place of a row or a job's row, as one text."""
+    names = ("table", "dataset", "params", "settings", "limit", "contender")
+    return json.dumps([row[name] for name in names], sort_keys=True)
 
 
 def _entries(rows: Sequence[Row], best: str | None) -> list[Entry]:

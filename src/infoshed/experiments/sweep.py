@@ -13,6 +13,8 @@ from infoshed.checks import InfoshedError, check_choice, check_number
 from infoshed.data import load, loader_parameters
 from infoshed.experiments.base import Cell, Contender, Experiment, Job, Plan, Row, limited
 from infoshed.experiments.runner import Places, reproduce
+from infoshed.experiments.summary import place_of
+from infoshed.io import read_json, write_json
 from infoshed.methods import METHODS, method_options
 from infoshed.pressure import budget_nats
 from infoshed.train import make_config
@@ -21,7 +23,7 @@ from infoshed.types import DataSet
 FACTORS, SEEDS = (1.0, 0.3, 3.0, 0.1, 10.0, 0.0), 3
 QUICK_FACTORS, QUICK_SEEDS, QUICK_EPOCHS, QUICK_ROWS = (1.0, 0.3, 3.0, 0.0), 2, 8, 5000
 SETTINGS = ("epochs", "batch_size", "lr", "average", "encoder", "dim")  # of `fit`
-ROWS, RUNS = "rows.jsonl", "runs"
+ROWS, RUNS, GRID = "rows.jsonl", "runs", "grid.json"
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,26 @@ def sweep(
     made = make_sweep(dataset, method, strengths, budgets, seeds, quick, settings, place)
     folder = sweep_folder(dataset, quick) if out is None else Path(out)
     places = Places(folder / ROWS, folder / RUNS, place.get("data_dir"), keep=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_grid(folder, list(made.jobs([], Plan())))
     return reproduce(made, Plan(), places, jobs, ray=ray)
+
+
+def write_grid(folder: Path, jobs: Sequence[Job]) -> None:
+    """Note in grid.json which runs a sweep is to have, so that one that was cut off is known."""
+    planned = read_grid(folder)
+    write_json(folder / GRID, planned | {place_of(jobs[0].to_row()): [job.key for job in jobs]})
+
+
+def read_grid(folder: Path) -> dict[str, list[str]]:
+    """Keys of the runs that the newest sweep of each place is to have; none without grid.json.
+    Raises `InfoshedError` for a file that holds something else."""
+    if not (folder / GRID).is_file():
+        return {}
+    planned = read_json(folder / GRID)
+    if not isinstance(planned, dict) or not all(isinstance(v, list) for v in planned.values()):
+        raise InfoshedError(f"{folder / GRID} is not the grid of a sweep; delete it")
+    return planned
 
 
 def sweep_folder(dataset: str, quick: bool) -> Path:

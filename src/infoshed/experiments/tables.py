@@ -78,7 +78,7 @@ def markdown(
 def _section(
     experiment: Experiment, table: str, entries: Sequence[Entry], picture: str | None
 ) -> list[str]:
-    title = experiment.titles.get(table, table)
+    title = _title(experiment, table, entries)
     parts = [f"## {title}"]
     if picture:
         parts.append(f"![{title}; the figures are in the table below]({picture})")
@@ -104,6 +104,20 @@ def _section(
         + "\n\n</details>"
     )
     return parts
+
+
+def _title(experiment: Experiment, table: str, entries: Sequence[Entry]) -> str:
+    """The table's title with what its runs share and it does not say: epochs, and a limit of
+    rows (quick versions have other ones)."""
+    title = experiment.titles.get(table, table)
+    epochs = {entry.settings.get("epochs") for entry in entries}
+    limits = {entry.limit for entry in entries}
+    if len(epochs) == 1 and None not in epochs and "epoch" not in title:
+        (number_of,) = epochs
+        title += f", {number_of} epoch{'s' * (number_of != 1)}"
+    if len(limits) == 1 and None not in limits:
+        title += f", at most {limits.pop():,} rows of each split"
+    return title
 
 
 def _pivot(experiment: Experiment, entries: Sequence[Entry]) -> str:

@@ -7,6 +7,7 @@ C:\\data\\people.csv:sex    only what follows a file name's end is a name
 """
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -111,7 +112,7 @@ def read_table(source: str, missing: bool = False) -> Table:
         raise InfoshedError(f"cannot tell what {path} is; known: {', '.join(FORMATS)}")
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
-        raise InfoshedError(f"{path} {what}; a file is expected")
+        raise InfoshedError(f"{path} {what}; a file is expected{_meant(path)}")
     try:
         names, read, note = FORMATS[kind](path)
         picked = _pick(path, names, chosen)
@@ -120,6 +121,15 @@ def read_table(source: str, missing: bool = False) -> Table:
         raise InfoshedError(f"cannot read {path}: {error.strerror or error}") from None
     columns = {name: _plain(path, name, column) for name, column in columns.items()}
     return Table(path, columns, chosen is not None, note)
+
+
+def _meant(path: Path) -> str:
+    """The file beside it that a mistyped path may have meant."""
+    if not path.parent.is_dir():
+        return f", and there is no folder {path.parent}"
+    names = [p.name for p in path.parent.iterdir() if p.suffix.lower() in FORMATS]
+    near = get_close_matches(path.name, names, 1)
+    return f"; did you mean {path.parent / near[0]}?" if near else ""
 
 
 def split_source(source: str) -> tuple[Path, str | None]:

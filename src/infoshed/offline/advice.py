@@ -7,6 +7,7 @@ from infoshed.offline.result import Reading
 FEW_ROWS = 200
 CEILING = 0.98
 IMBALANCE = 0.95
+OVERFIT = -0.02  # nats of a judge that is no use, by more than chance
 
 
 def data_warnings(
@@ -84,9 +85,14 @@ def result_warnings(reading: Reading, nats: float, entropy: float | None, name: 
         linear = max((v for k, v in reading.judges.items() if k in LINEAR), default=None)
         best = max(reading.judges, key=reading.judges.__getitem__)
         if linear is not None and reading.judges[best] > max(linear, 0.0) + max(0.05, 0.15 * nats):
+            other = f"{best} finds {reading.judges[best]:.2f}"
             said.append(
-                f"judges disagree: linear ones find {max(linear, 0.0):.2f} nats, {best} finds "
-                f"{reading.judges[best]:.2f}; the dependence is nonlinear and linear probes miss it"
+                f"judges disagree: linear ones find {max(linear, 0.0):.2f} nats, {other}; the "
+                "dependence is mostly nonlinear"
+                if linear > OVERFIT
+                else f"judges disagree: linear ones do worse than guessing on rows they have not "
+                f"seen ({linear:.2f} nats), too few rows for so many values or columns, and "
+                f"{other}; that does not tell whether the dependence is linear"
             )
     if reading.rising is not None and reading.rising > max(0.02, 0.15 * nats):
         said.append(

@@ -1,8 +1,9 @@
-"""One self-contained HTML page that shows what a set of trained classifiers does.
+"""Self-contained HTML pages: of trained runs, of audits, of sweeps.
 
-``render`` takes plain data (``ReportContent``) and gives the page as a string: no network, no
-script, figures as SVG inside the page. Matplotlib and Jinja2 are loaded by ``render`` alone, so
-that importing this package stays light.
+``render`` takes plain data (``ReportContent``) and gives the page of runs as a string: no network,
+no script, figures as SVG inside the page. The pages of audits (``audit``, ``data``) and of sweeps
+(``sweep``) have the same frame. Matplotlib and Jinja2 are loaded when a page is made, so that
+importing this package stays light.
 """
 
 from infoshed.report.content import ReportContent, RunContent
@@ -12,6 +13,6 @@ __all__ = ["ReportContent", "RunContent", "render"]
 
 def render(content: ReportContent) -> str:
     """The HTML page of ``content``; the same content gives the same string, byte for byte."""
-    from infoshed.report.page import render as render_page
+    from infoshed.report.training import render as render_page
 
     return render_page(content)

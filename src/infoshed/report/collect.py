@@ -1,9 +1,10 @@
 """From trained runs and their data set to the content of a report page."""
 
 import importlib.util
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,6 +18,9 @@ from infoshed.report.content import ReportContent, RunContent
 from infoshed.run import Run, versions
 from infoshed.seeds import torch_generator
 from infoshed.types import DataSet, Split
+
+if TYPE_CHECKING:
+    from infoshed.report.audit import Training
 
 NOT_SHOWN = ("attribute", "classes", "inputs")  # of the configuration: as long as the data
 POINTS, SAMPLES, TRAIN_SAMPLES = 600, 20, 40
@@ -79,23 +83,48 @@ def collect(runs: list[Run], data: DataSet, command: str) -> ReportContent:
     )
 
 
-def _run_content(run: Run, points: Split, samples: Split) -> RunContent:
-    config = {k: v for k, v in asdict(run.config).items() if k not in NOT_SHOWN}
+def training_of(runs: Mapping[str, Run], data: DataSet) -> "Training":
+    """The training of runs on `data` for the page of an audit, each under a name of its own."""
+    from infoshed.report.audit import Training
+
+    attribute = data.attribute
+    return Training(
+        [
+            RunContent(name, run.config.seed, {}, run.metrics, {}, information=_estimated(run))
+            for name, run in runs.items()
+        ],
+        attribute.name,
+        attribute.entropy,
+        label_information(data.train.y, data.train.c, attribute) if attribute.heads else None,
+    )
+
+
+def config_of(run: Run) -> dict[str, Any]:
+    """What a run was trained with, options and parameters of the data beside the rest."""
     flat: dict[str, Any] = {}
-    for key, value in config.items():
-        flat |= value if isinstance(value, dict) else {key: _plain(value)}
+    for key, value in asdict(run.config).items():
+        if key not in NOT_SHOWN:
+            flat |= value if isinstance(value, dict) else {key: _plain(value)}
+    return flat | {"seconds": round(run.seconds, 1)}
+
+
+def _estimated(run: Run) -> str:
+    return "I(Z;C|Y)" if run.config.options.get("conditional") else "I(Z;C)"
+
+
+def _run_content(run: Run, points: Split, samples: Split) -> RunContent:
     return RunContent(
         method=run.config.method,
         seed=run.config.seed,
         accuracy={name: r["accuracy"] for name, r in run.results.items()},
         metrics=run.metrics,
-        config=flat | {"seconds": round(run.seconds, 1)},
+        config=config_of(run),
         confusion={name: np.array(r["confusion"]) for name, r in run.results.items()},
         embedding=_two_dimensions(features_of(run.model, points)),
         embedding_y=points.y.numpy(),
         embedding_c=_colors(points),
         predictions=logits_of(run.model, samples).argmax(1).numpy(),
-        information="I(Z;C|Y)" if run.config.options.get("conditional") else "I(Z;C)",
+        information=_estimated(run),
     )
 
 

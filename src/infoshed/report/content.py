@@ -6,6 +6,7 @@ representation. Information and entropy are in nats, accuracies are shares in [0
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -178,7 +179,12 @@ class ReportContent:
 
     def methods(self) -> dict[str, list[RunContent]]:
         """method -> its runs, methods and runs in the order given."""
-        grouped: dict[str, list[RunContent]] = {}
-        for run in self.runs:
-            grouped.setdefault(run.method, []).append(run)
-        return grouped
+        return by_method(self.runs)
+
+
+def by_method(runs: Iterable[RunContent]) -> dict[str, list[RunContent]]:
+    """method -> its runs, methods and runs in the order given."""
+    grouped: dict[str, list[RunContent]] = {}
+    for run in runs:
+        grouped.setdefault(run.method, []).append(run)
+    return grouped

@@ -1,15 +1,16 @@
 """Curves over the epochs: one panel for each metric that any run recorded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from markupsafe import Markup
 
 from infoshed.report import figures
 from infoshed.report.chart import MISSING, Chart, Table, number
-from infoshed.report.content import ReportContent
+from infoshed.report.content import RunContent, by_method
 
 MAX_TABLE_ROWS = 50
+UNEVENTFUL = ("skipped", "strength")  # shown where they change
 
 # metric -> title, unit and what the reader should know
 CURVES = {
@@ -29,6 +30,21 @@ CURVES = {
         "nats",
         "Estimate on training batches minus held out: what the critic knows of its rows by heart.",
     ),
+    "critic_gradient": (
+        "Gradient of the critic",
+        "norm",
+        "Near 0 with an estimate near 0, the critic has gone quiet: only fresh probes tell why.",
+    ),
+    "skipped": (
+        "Critic batches skipped",
+        "share",
+        "Batches with values that were not finite.",
+    ),
+    "strength": (
+        "Strength",
+        "",
+        "What a budget presses with, to hold the information at its level.",
+    ),
     "val_accuracy": (
         "Validation accuracy",
         "share",
@@ -43,32 +59,38 @@ CURVES = {
 }
 
 
-def curve_charts(content: ReportContent) -> list[Chart]:
-    """One panel per metric that any run recorded."""
-    methods = content.methods()
+def curve_charts(
+    runs: Sequence[RunContent],
+    attribute: str,
+    entropy: float | None,
+    label_information: float | None,
+) -> list[Chart]:
+    """One panel per metric that any run recorded.
+
+    entropy: H(C) of the ``attribute`` in the training data, label_information: I(Y;C), in nats.
+    """
+    methods = by_method(runs)
     charts = []
     for key, (title, unit, note) in CURVES.items():
         lines = {}
-        for name, runs in methods.items():
-            found = [line for run in runs if len((line := run.metric(key))[0])]
+        for name, group in methods.items():
+            found = [line for run in group if len((line := run.metric(key))[0])]
             if found:
                 lines[name] = found
-        if not lines:
+        if not lines or (key in UNEVENTFUL and not any(_varies(v) for v in lines.values())):
             continue
         references = {}
         if key == "mi":
-            kinds = {
-                run.information for runs in methods.values() for run in runs if run.method in lines
-            }
+            kinds = {run.information for run in runs if run.method in lines}
             title = f"Estimated {' and '.join(sorted(kinds))}"
-            known = {"H(C)": content.attribute_entropy}
+            known = {"H(C)": entropy}
             if "I(Z;C)" in kinds:  # given y, the label's own information is no yardstick
-                known["I(Y;C)"] = content.label_information
+                known["I(Y;C)"] = label_information
             references = {
                 f"{name} = {value:.2f}": value for name, value in known.items() if value is not None
             }
         if key == "mi_held_out":  # what a budget is held on
-            held = [run.metric("budget")[1] for runs in methods.values() for run in runs]
+            held = [run.metric("budget")[1] for run in runs]
             references = {
                 f"budget = {b:.3g}": b for b in sorted({float(v[-1]) for v in held if len(v)})
             }
@@ -84,8 +106,13 @@ def curve_charts(content: ReportContent) -> list[Chart]:
             prefix=f"curve-{key}",
         )
         table = _curve_table(title, unit, means, show)
-        charts.append(Chart(title, Markup(svg), note.format(attribute=content.attribute), table))
+        charts.append(Chart(title, Markup(svg), note.format(attribute=attribute), table))
     return charts
+
+
+def _varies(lines: list[tuple[np.ndarray, np.ndarray]]) -> bool:
+    """Whether any line is anything but flat."""
+    return any(np.ptp(values) > 0 for _, values in lines)
 
 
 def _curve_table(
@@ -107,5 +134,5 @@ def _curve_table(
             show(values[epoch]) if epoch in values else MISSING for values in by_epoch.values()
         ]
         rows.append([f"{epoch:g}", *cells])
-    suffix = "" if unit == "share" else f", {unit}"
+    suffix = "" if unit in ("share", "") else f", {unit}"
     return Table(f"{title}{suffix}, mean over the seeds", ("epoch", *by_epoch), rows)

@@ -153,19 +153,28 @@ def curves(
         return to_svg(fig, label=label, prefix=prefix)
 
 
-def confusion_matrix(counts: np.ndarray, classes: Sequence[str], *, label: str, prefix: str) -> str:
-    """A confusion matrix, each row (true class) divided by its sum and shown in per cent.
+def share_matrix(
+    counts: np.ndarray,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    axes: tuple[str, str],
+    label: str,
+    prefix: str,
+) -> str:
+    """A table of counts, each row divided by its sum and shown in per cent.
 
-    counts: (m, m), rows the true class; a row without any count stays empty.
+    counts: (rows, columns); a row without any count stays empty. axes: what rows and columns are.
     """
-    m = len(classes)
+    m = max(counts.shape)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    cells = np.empty((m, m, 4))
+    cells = np.empty((*counts.shape, 4))
     cells[..., :3] = to_rgb(_CELL)
     cells[..., 3] = share  # the page shines through, light or dark
-    with canvas(300, 290) as fig:
+    short = min(1.0, max(0.35, 1.15 * counts.shape[0] / counts.shape[1]))
+    with canvas(300, 40 + 250 * short) as fig:
         ax = fig.add_subplot()
-        ax.imshow(cells, interpolation="none")
+        ax.imshow(cells, interpolation="none", aspect="auto", vmin=0)
         if m <= 12:
             for (row, column), value in np.ndenumerate(share):
                 if value >= 0.005:
@@ -173,15 +182,13 @@ def confusion_matrix(counts: np.ndarray, classes: Sequence[str], *, label: str, 
                     size = 8 if m > 6 else 10
                     text = f"{100 * value:.0f}"
                     ax.text(column, row, text, ha="center", va="center", color=colour, size=size)
-        step = -(-m // 20)
-        names = [shorten(name, 10) for name in classes[::step]]
-        upright = max(map(len, names)) * m > 50
-        ax.set_xticks(range(0, m, step), names)
-        if upright:
+        for axis, names in ((ax.xaxis, columns), (ax.yaxis, rows)):
+            step = -(-len(names) // 20)
+            axis.set_ticks(range(0, len(names), step), [shorten(n, 10) for n in names[::step]])
+        if max(len(shorten(name, 10)) for name in columns) * len(columns) > 50:
             ax.tick_params(axis="x", labelrotation=90)
-        ax.set_yticks(range(0, m, step), names)
-        ax.set_xlabel("predicted class")
-        ax.set_ylabel("true class")
+        ax.set_xlabel(shorten(axes[1], 40))
+        ax.set_ylabel(shorten(axes[0], 30))
         ax.spines[["top", "right"]].set_visible(True)
         return to_svg(fig, label=label, prefix=prefix)
 

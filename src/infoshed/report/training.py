@@ -1,21 +1,20 @@
-"""The page: report content in, one HTML string out.
+"""The page of trained runs: report content in, one HTML string out.
 
 Each section of the page is a small view (verdict, charts with the tables behind them, samples)
-that a function here derives from the content; ``template.html.j2`` sets them.
+that a function here derives from the content; ``training.html.j2`` sets them.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from infoshed.report import figures
 from infoshed.report.chart import MISSING, Chart, Table, number
-from infoshed.report.content import ReportContent, RunContent, printable
+from infoshed.report.content import ReportContent, RunContent
 from infoshed.report.curves import curve_charts
+from infoshed.report.html import render_template
 from infoshed.report.pictures import png_uri
 
 BIASED, UNBIASED = "biased", "unbiased"
@@ -25,32 +24,40 @@ MAX_TRAIN_SAMPLES = 80
 
 def render(content: ReportContent) -> str:
     """The HTML page of ``content``; the same content gives the same string, byte for byte."""
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: printable(value) if type(value) is str else value,
+    accuracy, samples = _accuracy_chart(content), _samples(content)
+    confusion, embeddings = _confusion_charts(content), _embedding_charts(content)
+    curves = curve_charts(
+        content.runs, content.attribute, content.attribute_entropy, content.label_information
     )
-    template = environment.from_string(
-        files("infoshed.report").joinpath("template.html.j2").read_text(encoding="utf-8")
-    )
-    return template.render(
+    configuration = _configuration(content)
+    again = content.command or content.versions or configuration
+    sections = {
+        ("data", "The data"): True,
+        ("accuracy", "Accuracy"): accuracy,
+        ("samples", "Image by image"): samples,
+        ("confusion", "Where the errors go"): confusion,
+        ("representation", "What the representation keeps"): embeddings,
+        ("training", "Training"): curves,
+        ("caution", "How far this goes"): True,
+        ("again", "To run it again"): again,
+    }
+    return render_template(
+        "training.html.j2",
+        content.title,
+        verdict(content),
+        [name for name, present in sections.items() if present],
         content=content,
-        methods=list(content.methods()),
-        palette=figures.METHOD_COLOURS,
-        verdict=verdict(content),
         information=_information(content),
         training_rows=_training_rows(content),
         compared=all(_accuracies(content.runs, split) for split in (BIASED, UNBIASED)),
         several_seeds=any(len(runs) > 1 for runs in content.methods().values()),
-        accuracy=_accuracy_chart(content),
+        accuracy=accuracy,
         splits=_split_table(content),
-        samples=_samples(content),
-        confusion=_confusion_charts(content),
-        embeddings=_embedding_charts(content),
-        curves=curve_charts(content),
-        configuration=_configuration(content),
+        samples=samples,
+        confusion=confusion,
+        embeddings=embeddings,
+        curves=curves,
+        configuration=configuration,
     )
 
 
@@ -234,9 +241,11 @@ def _confusion_charts(content: ReportContent) -> list[Chart]:
             continue
         counts = np.sum(found, axis=0)
         right = np.trace(counts) / max(counts.sum(), 1)
-        svg = figures.confusion_matrix(
+        svg = figures.share_matrix(
             counts,
             content.classes,
+            content.classes,
+            axes=("true class", "predicted class"),
             label=f"Confusion matrix of {name} on {split} data; {right:.1%} on the diagonal.",
             prefix=f"confusion-{index}",
         )
