@@ -29,7 +29,7 @@ demo: $(USE)  ## train a plain and a debiased classifier on bundled digits, writ
 	$(BIN)/infoshed demo
 
 test: $(DEV)  ## run the test suite
-	OMP_NUM_THREADS=1 $(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 lint: $(DEV)  ## ruff and pyright
 	$(BIN)/ruff check .
