@@ -241,5 +241,5 @@ def test_a_budget_is_held_in_training(make_data: Callable[..., DataSet]):
 @pytest.mark.filterwarnings("ignore::infoshed.alarm.CollapseWarning")
 def test_a_budget_that_does_not_bind_ends_at_the_least_strength(make_data: Callable[..., DataSet]):
     run = fit(make_data(n=4000), "mi", budget="100%", conditional=False, epochs=10)
-    assert late(run, "strength") == pytest.approx(LEAST)
+    assert late(run, "strength") == pytest.approx(LEAST, rel=0.05)
     assert 0.1 < late(run, "mi_held_out") < 0.69
