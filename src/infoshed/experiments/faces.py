@@ -21,6 +21,7 @@ from infoshed.experiments.base import (
 )
 
 EPOCHS, SEEDS = 8, 3
+PRECISION = "bfloat16"  # twice as fast on processors with matrix units for it
 FIRST = ("mi", "plain", "adjust", "reweigh", "lntl", "blindeye")
 QUICK = ("mi", "plain")
 QUICK_EPOCHS, QUICK_ROWS = 3, 3000
@@ -34,6 +35,7 @@ class Faces(Experiment):
     titles: ClassVar[dict[str, str]] = {
         "EB1": "Trained on EB1: women 0-29 and men 40+",
         "EB2": "Trained on EB2: women 40+ and men 0-29",
+        "earlier": "Rows of earlier versions, in float32, trained on EB1",
     }
     columns: ClassVar[dict[str, str]] = {
         "accuracy_conflicting": "opposite set, %",
@@ -51,8 +53,9 @@ class Faces(Experiment):
     def jobs(self, rows: Sequence[Row], plan: Plan) -> Iterator[Job]:
         entrants = self.chosen_contenders(plan)
         epochs, limit = (QUICK_EPOCHS, QUICK_ROWS) if plan.quick else (EPOCHS, None)
+        settings = {"epochs": epochs, "precision": PRECISION}
         cells = [
-            Cell(part, "faces", {"train_on": part}, {"epochs": epochs}, limit)
+            Cell(part, "faces", {"train_on": part}, settings, limit)
             for part in (("EB1",) if plan.quick else ("EB1", "EB2"))
         ]
         seeds = plan.seeds or (1 if plan.quick else SEEDS)

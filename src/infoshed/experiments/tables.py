@@ -69,7 +69,9 @@ def markdown(
         + f" `infoshed reproduce {experiment.name}` runs what is missing and writes this page.",
         RULE,
     ]
-    for table in dict.fromkeys(entry.table for entry in entries):
+    there = list(dict.fromkeys(entry.table for entry in entries))
+    order = [*experiment.titles, *there]
+    for table in sorted(there, key=order.index):
         mine = [entry for entry in entries if entry.table == table]
         parts += _section(experiment, table, mine, (pictures or {}).get(table))
     return "\n\n".join(parts)
