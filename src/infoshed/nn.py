@@ -113,11 +113,15 @@ class Model(nn.Module):
         self.precision = precision
 
     def encode(self, x: Tensor) -> Tensor:
-        """z (n, dim) of inputs x, float32 or as the encoder returns it."""
+        """z (n, dim) of inputs x, as the encoder returns it, or float32 where that is bfloat16."""
+        return self.in_precision(self.encoder, x)
+
+    def in_precision(self, encoder: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """z (n, dim) of x by `encoder`, computed as this model's own encoder computes."""
         if self.precision == "float32":
-            return self.encoder(x)
+            return encoder(x)
         with torch.autocast(x.device.type, torch.bfloat16):
-            return self.encoder(x).float()
+            return encoder(x).float()
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.encode(x))

@@ -184,7 +184,7 @@ class MI(Plain):
         """z (n, dim) in training mode, as the critic knows it; batch statistics do not learn."""
         encoder = self.model.encoder
         buffers = {name: buffer.clone() for name, buffer in encoder.named_buffers()}
-        return functional_call(encoder, buffers, (batch.x,))
+        return self.model.in_precision(lambda x: functional_call(encoder, buffers, (x,)), batch.x)
 
     def end_epoch(self, metrics: dict[str, float]) -> dict[str, float]:
         """Look for signs that the budget is not held, and do about them what was asked."""
