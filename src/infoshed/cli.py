@@ -6,6 +6,7 @@ and exit code 2; an interrupted training exits with 130.
 
 import json
 import sys
+import warnings
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -156,6 +157,9 @@ def train(
         print_json(run.summary())
         return
     print(run_table(run))
+    from infoshed.auditing.run import left_in_z  # loads scikit-learn
+
+    print(f"\n{left_in_z(run, data)} For the whole picture: infoshed audit {folder}")
     print(f"\nrun: {folder}" + (f"\nreport: {report}" if report else f"\n{NO_REPORT}"))
 
 
@@ -315,13 +319,20 @@ def new_folder(name: str) -> Path:
     return folder
 
 
+def _warn(message: Warning | str, category: type[Warning], *_: object) -> None:
+    """A warning in a line, without the place in the code."""
+    print(f"infoshed: {message}", file=sys.stderr)
+
+
 def main() -> None:
     """Entry of the `infoshed` command."""
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
     arguments = [a for a in arguments if a != "--debug"]
     try:
-        app(arguments, exit_on_error=False, print_error=False)
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            app(arguments, exit_on_error=False, print_error=False)
     except KeyboardInterrupt:
         kept = KEPT.get("".join(arguments[:1]), "")
         print(f"infoshed: interrupted{kept}", file=sys.stderr)

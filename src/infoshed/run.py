@@ -123,7 +123,7 @@ def versions() -> dict[str, str]:
     }
 
 
-@dataclass
+@dataclass(repr=False)
 class Run:
     """A trained model with its record.
 
@@ -140,6 +140,14 @@ class Run:
     metrics: list[dict[str, Any]] = field(default_factory=list)
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
     seconds: float = 0.0
+
+    def __repr__(self) -> str:
+        accuracy = ", ".join(f"{k} {r['accuracy']:.1%}" for k, r in self.results.items())
+        epochs = f"{len(self.metrics)} of {self.config.epochs} epochs"
+        return (
+            f"<Run: {self.config.method} on {self.config.dataset}, seed {self.config.seed}, "
+            f"{epochs}{'; accuracy ' * bool(accuracy)}{accuracy}>"
+        )
 
     @property
     def attribute(self) -> Attribute:

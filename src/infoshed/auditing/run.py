@@ -14,8 +14,10 @@ import numpy as np
 from infoshed.attributes import Attribute, Categorical, Continuous, MultiCategorical
 from infoshed.auditing.perform import audit
 from infoshed.auditing.record import Audit
+from infoshed.auditing.words import nats_text, percent_text
 from infoshed.checks import InfoshedError, check_choice
 from infoshed.evaluate import features_of
+from infoshed.offline import estimate_mi
 from infoshed.run import Run
 from infoshed.types import DataSet
 
@@ -50,12 +52,29 @@ def audit_run(run: Run, data: DataSet, split: str | None = None, **settings: Any
         classes[held_out.y.numpy()],
         predictions=classes[scores.argmax(1)],
         scores=scores[:, order] if known else None,
-        target_name="label",
+        target_name=str(data.params.get("target", "label")),
         positive=str(classes[1]) if len(classes) == 2 and known else None,
         reference=(classes[data.train.y.numpy()], values[1]),
         **settings,
     )
     return replace(found, notes=(note, *found.notes))
+
+
+def left_in_z(run: Run, data: DataSet) -> str:
+    """What fresh judges read of every attribute in z of the validation rows, in a sentence."""
+    split, found = data.validation, []
+    known = run.attribute.known(split.c)
+    z = features_of(run.model, split)[known]
+    for name, values in named_values(run.attribute, split.c[known].numpy()).items():
+        try:
+            estimate = estimate_mi(z, values, estimator="quick", name=name)
+        except InfoshedError as error:
+            return f"What z still tells of {name} could not be estimated: {error}."
+        nats, low, high = nats_text(estimate)
+        share = estimate.share_of_entropy
+        of = "" if share is None else f", {percent_text(share)} of H({name})"
+        found.append(f"{nats} nats of {name} ({low} to {high}){of}")
+    return f"Fresh judges on {int(known.sum()):,} validation rows read {'; '.join(found)}, in z."
 
 
 def named_values(attribute: Attribute, codes: np.ndarray) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from infoshed.attributes import Attribute, Categorical, MultiCategorical
 from infoshed.checks import InfoshedError
 from infoshed.evaluate import features_of, logits_of
 from infoshed.information import label_information
@@ -68,6 +69,7 @@ def collect(runs: list[Run], data: DataSet, command: str) -> ReportContent:
         description=data.description,
         classes=data.classes,
         attribute=attribute.name,
+        attribute_levels=_levels(attribute),
         attribute_entropy=attribute.entropy,
         label_information=(
             label_information(data.train.y, data.train.c, attribute) if attribute.heads else None
@@ -136,6 +138,14 @@ def _two_dimensions(z: Tensor) -> np.ndarray:
     k = min(2, u.shape[1])
     flat[:, :k] = u[:, :k] * s[:k] / max(float(s[0]), 1e-12) * len(z) ** 0.5
     return flat.numpy()
+
+
+def _levels(attribute: Attribute) -> tuple[str, ...]:
+    """Names of the values that `_colors` gives."""
+    part = attribute.parts[0] if isinstance(attribute, MultiCategorical) else attribute
+    if isinstance(part, Categorical):
+        return tuple(str(level) for level in part.levels)
+    return ("lowest quarter", "second quarter", "third quarter", "highest quarter")
 
 
 def _colors(split: Split) -> np.ndarray:

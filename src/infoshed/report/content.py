@@ -117,6 +117,8 @@ class ReportContent:
     title, dataset, description: text; the description says in a sentence or two what the data is.
     classes: the m class names, by class index.
     attribute: what c is, as a noun ("colour").
+    attribute_levels: names of the attribute's values, by integer value; the value itself where
+        there is none.
     attribute_entropy: H(C) of the training data, nats.
     label_information: I(Y;C) of the training data, nats.
     runs: at least one; the first one's method is the baseline where there are several methods.
@@ -145,6 +147,7 @@ class ReportContent:
     train_sample_labels: np.ndarray | None = None
     command: str = ""
     versions: dict[str, str] = field(default_factory=dict)
+    attribute_levels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         m = len(self.classes)

@@ -157,7 +157,7 @@ def _accuracy_chart(content: ReportContent) -> Chart | None:
         label=f"Bar chart of the accuracy. {spoken}.",
         prefix="accuracy",
     )
-    caption = "Share of images classified correctly."
+    caption = "Share of rows classified correctly."
     if several:
         caption += " Bars: mean over the seeds; dots: single seeds; line: lowest to highest."
     table = Table("Accuracy", ("method, data", "mean", "range", "seeds"), rows)
@@ -273,7 +273,10 @@ def _embedding_charts(content: ReportContent) -> list[tuple[str, list[Chart]]]:
             charts.append(_embedding_chart(run, run.embedding_y, names, "class", f"{index}-y"))
         if run.embedding_c is not None:
             c = run.embedding_c
-            names = None if c.ndim == 2 else {int(value): str(value) for value in np.unique(c)}
+            levels = dict(enumerate(content.attribute_levels))
+            names = None
+            if c.ndim == 1:
+                names = {int(value): levels.get(int(value), str(value)) for value in np.unique(c)}
             charts.append(_embedding_chart(run, c, names, content.attribute, f"{index}-c"))
         if charts:
             groups.append((f"{name}, seed {run.seed}", charts))
@@ -293,9 +296,9 @@ def _embedding_chart(
         prefix=f"embedding-{key}",
     )
     shown = min(len(z), figures.MAX_POINTS)
-    caption = f"{shown} of {len(z)} images" if shown < len(z) else f"{len(z)} images"
+    caption = f"{shown} of {len(z)} rows" if shown < len(z) else f"{len(z)} rows"
     if names is None:
-        caption += f", each dot in the {by} of its image."
+        caption += f", each dot in the {by} of its row."
         part = [("all", z)]
         caption_table = f"Points of {run.method}"
     else:
@@ -307,7 +310,7 @@ def _embedding_chart(
         [name, str(len(points)), *(number(value) for value in _moments(points))]
         for name, points in part
     ]
-    head = (by, "images", "mean 1", "mean 2", "deviation 1", "deviation 2")
+    head = (by, "rows", "mean 1", "mean 2", "deviation 1", "deviation 2")
     return Chart(f"By {by}", Markup(svg), caption, Table(caption_table, head, rows))
 
 
