@@ -190,3 +190,11 @@ def test_files_of_another_form_are_named(folder: Path, name: str, content: str):
 def test_a_config_survives_json(run: Run):
     again = Config.from_dict(json.loads(json.dumps(run.config.to_dict())))
     assert again.to_dict() == run.config.to_dict()
+
+
+def test_a_run_prints_short(table: DataSet):
+    text = repr(fit(table, "plain", epochs=2))
+    assert text.startswith(
+        f"<Run: plain on {table.name}, seed 0, 2 of 2 epochs; accuracy validation "
+    )
+    assert len(text) < 200

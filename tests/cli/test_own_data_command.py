@@ -2,13 +2,15 @@
 
 import json
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
 from command import Cli
 
-from infoshed import load, load_run
+from infoshed import estimate_mi, load, load_run
+from infoshed.alarm import CollapseWarning
 from own_files import people, write_pictures, write_table
 
 ASKED = ("--target", "income", "--attribute", "sex")
@@ -163,3 +165,41 @@ def test_pictures_that_do_not_open(run: Cli, tmp_path: Path):
     assert code == 2
     assert err.count("\n") == 1
     assert "5 of 40 images in photos do not open (first: UnidentifiedImageError" in err
+
+
+def test_after_training_fresh_judges_say_what_z_tells(run: Cli, tmp_path: Path):
+    write_table(tmp_path / "people.csv", people())
+    code, out, _ = run("train", "people.csv", *ASKED, *FAST, "--out", "run")
+    assert code == 0
+    found = re.search(r"Fresh judges on (\d+) validation rows read ([\d.]+) nats of sex \(", out)
+    assert found is not None
+    kept = load_run("run")
+    data = load("people.csv", **kept.config.params)
+    assert int(found[1]) == len(data.validation)
+    z = kept.encode(data.validation.x)
+    values = data.validation.c[:, 0]
+    expected = estimate_mi(z, values, estimator="quick").nats
+    assert float(found[2]) == pytest.approx(expected, abs=0.005)
+    assert "infoshed audit run" in out
+
+
+def test_a_warning_is_a_line_without_a_place_in_the_code(
+    run: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def warn(*_: object) -> str:
+        warnings.warn("the critic is blind", CollapseWarning, stacklevel=2)
+        return "accuracy"
+
+    monkeypatch.setattr("infoshed.cli.run_table", warn)
+    write_table(tmp_path / "people.csv", people())
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", CollapseWarning)
+        _, _, err = run("train", "people.csv", *ASKED, *FAST)
+    assert err.splitlines()[-1] == "infoshed: the critic is blind"
+
+
+def test_tables_get_as_many_columns_of_z_as_classes_and_two_at_least(tmp_path: Path):
+    write_table(tmp_path / "people.csv", people())
+    assert load("people.csv", target="income", attribute="sex").recipe.dim == 2
+    data = load("people.csv", target="job", attribute="sex")
+    assert data.recipe.dim == len(data.classes) > 2
