@@ -203,3 +203,17 @@ def test_tables_get_as_many_columns_of_z_as_classes_and_two_at_least(tmp_path: P
     assert load("people.csv", target="income", attribute="sex").recipe.dim == 2
     data = load("people.csv", target="job", attribute="sex")
     assert data.recipe.dim == len(data.classes) > 2
+
+
+def test_rows_with_missing_values_are_left_out_of_the_audit_of_a_table(run: Cli, tmp_path: Path):
+    lines = ["sex,label,x"] + [f"{'fm'[i % 2]},{int(i % 3 == 0)},{i}" for i in range(300)]
+    (tmp_path / "whole.csv").write_text("\n".join(lines) + "\n")
+    holes = [*lines, ",1,5", "f,,6", "f,,7"]
+    (tmp_path / "holes.csv").write_text("\n".join(holes) + "\n")
+    asked = ("--target", "label", "--attribute", "sex", "--json")
+    code, out, _ = run("audit-data", "holes.csv", *asked)
+    assert code == 0
+    assert json.loads(out) == json.loads(run("audit-data", "whole.csv", *asked).out)
+    err = run("audit-data", "holes.csv", *asked).err
+    assert "dropped: 2 rows without 'label'" in err
+    assert "dropped: 1 rows without 'sex'" in err
