@@ -265,9 +265,10 @@ def make_config(
         data, method, seed, encoder: as in `fit`. options: the method's own.
         given: epochs, batch_size, lr, average, dim, precision; None where not given.
     """
+    recipe = asdict(data.recipe)
+    options = {**recipe.pop("options").get(method, {}), **options}
     options = asdict(method_options(method, options))
     check_data(method, data)
-    recipe = asdict(data.recipe)
     recipe_encoder = recipe.pop("encoder")
     values: dict[str, Any] = {"average": AVERAGE} | recipe | METHODS[method].defaults
     values |= {k: v for k, v in given.items() if v is not None}

@@ -4,7 +4,7 @@ x is the input (uint8 images in NCHW, or floats), y the class (int64), c the cod
 attribute (see `infoshed.attributes`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,13 +92,19 @@ class Split:
 
 @dataclass(frozen=True)
 class Recipe:
-    """The training settings that suit a data set, used where `fit` is told nothing else."""
+    """The training settings that suit a data set, used where `fit` is told nothing else.
+
+    Args:
+        encoder, dim, epochs, batch_size, lr: as in `infoshed.fit`.
+        options: by the name of a method, options of its own.
+    """
 
     encoder: str = "mlp"
     dim: int = 64
     epochs: int = 15
     batch_size: int = 128
     lr: float = 1e-3
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

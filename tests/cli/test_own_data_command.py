@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from command import Cli
 
-from infoshed import estimate_mi, load, load_run
+from infoshed import estimate_mi, fit, load, load_run
 from infoshed.alarm import CollapseWarning
 from own_files import people, write_pictures, write_table
 
@@ -200,7 +200,11 @@ def test_a_warning_is_a_line_without_a_place_in_the_code(
 
 def test_tables_get_as_many_columns_of_z_as_classes_and_two_at_least(tmp_path: Path):
     write_table(tmp_path / "people.csv", people())
-    assert load("people.csv", target="income", attribute="sex").recipe.dim == 2
+    data = load("people.csv", target="income", attribute="sex")
+    assert data.recipe.dim == 2
+    assert fit(data, "mi", epochs=1).config.options["critic_steps"] == 5
+    assert fit(data, "mi", epochs=1, critic_steps=2).config.options["critic_steps"] == 2
+    assert fit(data, "plain", epochs=1).config.options == {}
     data = load("people.csv", target="job", attribute="sex")
     assert data.recipe.dim == len(data.classes) > 2
 

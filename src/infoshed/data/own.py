@@ -30,6 +30,7 @@ MOST_ROWS = 3_000_000
 MOST_NUMBERS = 10**9  # of the encoded table, 4 bytes each
 MOST_CLASSES = 1000
 LEAST_ROWS, LEAST_CLASS = 40, 5
+CRITIC_STEPS = 5
 LOOKED_AT = 20  # cells of a column, to tell names of files
 
 
@@ -374,8 +375,10 @@ def _recipe(inputs: Inputs, rows: int, classes: int) -> Recipe:
     epochs = min(20, max(10, 2000 * batch // rows))
     if isinstance(inputs, ImageInputs):
         return Recipe(encoder="resnet", dim=64, epochs=epochs, batch_size=batch)
-    # Few columns: a network hides c from the critic that follows it in those that y does not need.
-    return Recipe(encoder="mlp", dim=max(2, min(classes, 16)), epochs=epochs, batch_size=batch)
+    # Few columns and several critic steps: a network hides c from the critic that follows it in
+    # columns that y does not need, and on few rows it outruns one that takes single steps.
+    dim, options = max(2, min(classes, 16)), {"mi": {"critic_steps": CRITIC_STEPS}}
+    return Recipe("mlp", dim, epochs=epochs, batch_size=batch, options=options)
 
 
 def _target_line(target: str, classes: tuple[str, ...], y: np.ndarray) -> list[str]:
