@@ -59,7 +59,7 @@ def fit(
         encoder: a name in `ENCODERS`, or a module mapping x to z (n, dim).
         dim: columns of z.
         precision: "float32", or "bfloat16" for the encoder's arithmetic (weights, z, the critic
-            and the head stay float32): about twice as fast where the processor has it.
+            and the head stay float32): faster where the processor has matrix units for it.
         out: run folder to write; checkpoints are kept there after every epoch.
         resume: continue the run in `out` from its last checkpoint.
         quiet: no progress bar; unless given, quiet when not on a terminal.
@@ -251,6 +251,11 @@ class Training:
         save_state(folder / "checkpoint.safetensors", self.state_dict())
 
 
+def recipe_options(data: DataSet, method: str) -> dict[str, Any]:
+    """The method's own options that the recipe of `data` sets."""
+    return dict(data.recipe.options.get(method, {}))
+
+
 def make_config(
     data: DataSet,
     method: str,
@@ -265,10 +270,10 @@ def make_config(
         data, method, seed, encoder: as in `fit`. options: the method's own.
         given: epochs, batch_size, lr, average, dim, precision; None where not given.
     """
-    recipe = asdict(data.recipe)
-    options = {**recipe.pop("options").get(method, {}), **options}
-    options = asdict(method_options(method, options))
+    options = asdict(method_options(method, recipe_options(data, method) | options))
     check_data(method, data)
+    recipe = asdict(data.recipe)
+    del recipe["options"]
     recipe_encoder = recipe.pop("encoder")
     values: dict[str, Any] = {"average": AVERAGE} | recipe | METHODS[method].defaults
     values |= {k: v for k, v in given.items() if v is not None}

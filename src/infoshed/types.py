@@ -79,6 +79,12 @@ class Split:
     def __len__(self) -> int:
         return len(self.y)
 
+    def rows(self, index: Tensor) -> "Split":
+        """The rows at `index` as a split of their own."""
+        rgb = None if self.rgb is None else self.rgb[index]
+        weights = None if self.weights is None else self.weights[index]
+        return Split(self.x[index], self.y[index], self.c[index], rgb, weights)
+
     def take(self, index: Tensor) -> Batch:
         """The rows at `index` as a batch, x ready for a network."""
         weights = None if self.weights is None else self.weights[index]

@@ -11,17 +11,19 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+import torch
 
-from infoshed import DATASETS, METHODS, DataSet, InfoshedError, load_run
+from infoshed import DATASETS, METHODS, DataSet, InfoshedError, load, load_run
 from infoshed.experiments import cluster, runner
-from infoshed.experiments.base import Job, Plan, Row
+from infoshed.experiments.base import Job, Plan, Row, limited
 from infoshed.experiments.choice import choose, oracle, read_sweep, to_dict, verdict
 from infoshed.experiments.rows import read_rows
 from infoshed.experiments.runner import Places, reproduce
 from infoshed.experiments.selection import score
 from infoshed.experiments.sweep import FACTORS, SEEDS, Sweep, make_sweep, sweep
 from infoshed.experiments.trade_off import page, trade_off_svg, write_sweep
-from infoshed.train import Training
+from infoshed.train import Training, make_config
+from own_files import people, write_table
 
 NOWHERE = Path("nowhere")
 
@@ -353,3 +355,25 @@ def test_without_ray_the_extra_is_named(
     with pytest.raises(InfoshedError, match=re.escape("pip install 'infoshed[ray]'")):
         sweep(table_set, strengths=[1], seeds=1, epochs=1, out=tmp_path, ray="local")
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["lock"]
+
+
+def test_a_sweep_has_the_options_of_the_recipe_and_the_precision(tmp_path: Path):
+    table = str(write_table(tmp_path / "people.csv", people()))
+    asked: dict[str, Any] = {"target": "income", "attribute": "sex"}
+    data = load(table, **asked)
+    config = make_config(data, "mi", 0, {})
+    found = made(table, settings=asked | {"precision": "bfloat16"})
+    assert {options["critic_steps"] for options in found.grid} == {config.options["critic_steps"]}
+    assert found.cell.settings == {"precision": "bfloat16"}
+    found = made(table, strengths=[0.3], settings=asked | {"critic_steps": 2})
+    assert [options["critic_steps"] for options in found.grid] == [2]
+
+
+def test_a_limit_of_rows_keeps_all_that_belongs_to_them(table: DataSet):
+    n = len(table.train)
+    train = replace(table.train, weights=torch.arange(1.0, n + 1))
+    few = limited(replace(table, train=train), 50, 0).train
+    assert few.weights is not None
+    at = [int((train.x == row).all(1).nonzero()[0]) for row in few.x]
+    expected = torch.tensor(at, dtype=torch.float32) + 1
+    torch.testing.assert_close(few.weights, expected / expected.mean())

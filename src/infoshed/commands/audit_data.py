@@ -13,7 +13,7 @@ from infoshed.checks import InfoshedError
 from infoshed.commands.audit import AUDIT, OUTPUT, AttributeKind, read_attributes
 from infoshed.commands.output import Findings, command_line, shown, writer
 from infoshed.data import DATASETS, load
-from infoshed.data.columns import missing
+from infoshed.data.columns import complete
 from infoshed.run import versions
 from infoshed.settings import DATA, Whole
 
@@ -97,9 +97,15 @@ def audit_data(
         from infoshed.files import read_table
 
         tables = [read_table(f"{source}:{names}", missing=True) for names in (target, attribute)]
-        columns, dropped = _complete({"": tables[0].values(), **tables[1].columns}, target)
-        y, label = columns.pop(""), target
-        c, notes = read_attributes(columns, attribute_kind)
+        label, attributes = target, list(tables[1].columns)
+        columns = {**tables[1].columns, label: tables[0].values()}
+        columns, dropped = complete(columns, list(columns))
+        if not len(columns[label]):
+            raise InfoshedError(f"no row of {source} has both {label} and all attributes")
+        if dropped:
+            columns = {name: _whole(column) for name, column in columns.items()}
+        y = columns[label]
+        c, notes = read_attributes({name: columns[name] for name in attributes}, attribute_kind)
         for note in dropped + notes:
             print(f"infoshed: {note}", file=sys.stderr)
     found = audit_table(y, c, target_name=label, least_cell=least_cell, seed=seed)
@@ -113,27 +119,6 @@ def audit_data(
 
     write(Findings(found.to_dict(), page))
     print(json.dumps(found.to_dict(), indent=2, allow_nan=False) if as_json else data_text(found))
-
-
-def _complete(
-    columns: dict[str, np.ndarray], target: str
-) -> tuple[dict[str, np.ndarray], list[str]]:
-    """The rows without a missing value, as `infoshed train` keeps them, and how many were dropped;
-    the target's column is the one without a name."""
-    lacking = {
-        name: missing(column.reshape(len(column), -1)).any(1) for name, column in columns.items()
-    }
-    notes = [
-        f"dropped: {int(lacks.sum()):,} rows without '{name or target}'"
-        for name, lacks in lacking.items()
-        if lacks.any()
-    ]
-    if not notes:
-        return columns, []
-    keep = ~np.any(list(lacking.values()), axis=0)
-    if not keep.any():
-        raise InfoshedError(f"no row has both {target} and all attributes")
-    return {name: _whole(column[keep]) for name, column in columns.items()}, notes
 
 
 def _whole(column: np.ndarray) -> np.ndarray:

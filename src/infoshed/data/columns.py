@@ -6,7 +6,7 @@ attribute c, H(C|X) < 3% of H(C) by counting, stays, and is named: it is the str
 proxies that a method is to shed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -135,6 +135,22 @@ def _decides(column: np.ndarray, c: np.ndarray) -> bool:
 def missing(column: np.ndarray) -> np.ndarray:
     """Which rows (n,) of a column have no value."""
     return np.isnan(column) if column.dtype.kind == "f" else as_text(column) == ""
+
+
+def complete(
+    columns: Mapping[str, np.ndarray], needed: Sequence[str]
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The rows (n, ...) that lack none of the `needed` columns, and how many were dropped."""
+    lacking = {
+        name: missing(columns[name].reshape(len(columns[name]), -1)).any(1) for name in needed
+    }
+    notes = [
+        f"dropped: {int(lacks.sum()):,} rows without '{name}'"
+        for name, lacks in lacking.items()
+        if lacks.any()
+    ]
+    keep = ~np.any(list(lacking.values()), axis=0)
+    return {name: column[keep] for name, column in columns.items()}, notes
 
 
 def short(text: str) -> str:

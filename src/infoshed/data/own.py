@@ -18,7 +18,7 @@ import torch
 
 from infoshed.attributes import Attribute, Continuous, MultiCategorical, infer_attribute
 from infoshed.checks import InfoshedError, check_choice, check_number
-from infoshed.data.columns import missing, proxies, read_inputs, short
+from infoshed.data.columns import complete, proxies, read_inputs, short
 from infoshed.inputs import ImageInputs, Inputs, TableInputs, as_text
 from infoshed.resnet import SMALLEST
 from infoshed.seeds import numpy_generator
@@ -104,7 +104,12 @@ def own(
     if flat:
         raise InfoshedError(f"{path}: column '{flat[0]}' holds lists; give a column for each entry")
     columns |= {name: as_text(columns[name]) for name in asked["--categories"]}
-    columns, dropped = _complete(path, columns, [target, *names])
+    columns, dropped = complete(columns, [target, *names])
+    if len(columns[target]) < LEAST_ROWS:
+        raise InfoshedError(
+            f"{path} has {len(columns[target])} rows with {target} and {' and '.join(names)}; at "
+            f"least {LEAST_ROWS} are needed for training, validation and test"
+        )
     classes, y = _classes(target, columns.pop(target))
     values, parts, kind_notes = _attribute(names, columns, attribute_kind)
     for name, part in parts.items():
@@ -197,25 +202,6 @@ def _refuse_huge(path: Path) -> None:
             "a random sample of its rows, or use infoshed.MutualInformationPenalty in a loop that "
             "streams them"
         )
-
-
-def _complete(
-    path: Path, columns: dict[str, np.ndarray], needed: Sequence[str]
-) -> tuple[dict[str, np.ndarray], list[str]]:
-    """The rows that have a target and all attributes, and how many were dropped."""
-    lacking = {name: missing(columns[name]) for name in needed}
-    notes = [
-        f"dropped: {int(lacks.sum()):,} rows without '{name}'"
-        for name, lacks in lacking.items()
-        if lacks.any()
-    ]
-    keep = ~np.any(list(lacking.values()), axis=0)
-    if keep.sum() < LEAST_ROWS:
-        raise InfoshedError(
-            f"{path} has {int(keep.sum())} rows with {' and '.join(needed)}; at least {LEAST_ROWS} "
-            "are needed for training, validation and test"
-        )
-    return {name: column[keep] for name, column in columns.items()}, notes
 
 
 def _classes(target: str, column: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:

@@ -279,8 +279,7 @@ def limited(data: DataSet, limit: int, seed: int) -> DataSet:
 
     def part(name: str, split: Split) -> Split:
         order = torch.randperm(len(split), generator=torch_generator(seed, f"limit {name}"))[:limit]
-        rgb = None if split.rgb is None else split.rgb[order]
-        return Split(split.x[order], split.y[order], split.c[order], rgb)
+        return split.rows(order)
 
     return replace(
         data,

@@ -28,7 +28,7 @@ from infoshed.experiments.base import (
 SIGMA2 = (0.020, 0.025, 0.030, 0.035, 0.040, 0.045, 0.050)
 TUNED = (0.020, 0.035, 0.050)  # where all strengths are run; the others take the one before
 EPOCHS, SEEDS, OUR_SEEDS = 5, 3, 5
-PRECISION = "bfloat16"  # twice as fast here; the published schedules keep float32
+PRECISION = "bfloat16"  # for speed; the published schedules keep float32
 FIRST = ("mi", "plain", "adjust", "reweigh", "lntl", "blindeye", "dann", "end", "group-dro")
 QUICK = ("mi", "plain", "adjust")
 QUICK_ROWS = 4000

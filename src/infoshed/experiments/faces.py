@@ -21,7 +21,7 @@ from infoshed.experiments.base import (
 )
 
 EPOCHS, SEEDS = 8, 3
-PRECISION = "bfloat16"  # twice as fast on processors with matrix units for it
+PRECISION = "bfloat16"  # for speed
 FIRST = ("mi", "plain", "adjust", "reweigh", "lntl", "blindeye")
 QUICK = ("mi", "plain")
 QUICK_EPOCHS, QUICK_ROWS = 3, 3000

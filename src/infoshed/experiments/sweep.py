@@ -17,12 +17,12 @@ from infoshed.experiments.summary import place_of
 from infoshed.io import read_json, write_json
 from infoshed.methods import METHODS, method_options
 from infoshed.pressure import budget_nats
-from infoshed.train import make_config
+from infoshed.train import make_config, recipe_options
 from infoshed.types import DataSet
 
 FACTORS, SEEDS = (1.0, 0.3, 3.0, 0.1, 10.0, 0.0), 3
 QUICK_FACTORS, QUICK_SEEDS, QUICK_EPOCHS, QUICK_ROWS = (1.0, 0.3, 3.0, 0.0), 2, 8, 5000
-SETTINGS = ("epochs", "batch_size", "lr", "average", "encoder", "dim")  # of `fit`
+SETTINGS = ("epochs", "batch_size", "lr", "average", "encoder", "dim", "precision")  # of `fit`
 ROWS, RUNS, GRID = "rows.jsonl", "runs", "grid.json"
 
 
@@ -148,8 +148,9 @@ def make_sweep(
     training: dict[str, Any] = {"epochs": QUICK_EPOCHS} if quick else {}
     training |= {k: v for k, v in settings.items() if k in SETTINGS and k not in params}
     shared = {k: v for k, v in settings.items() if k not in params and k not in training}
-    grid = _grid(method, strengths, budgets, shared, QUICK_FACTORS if quick else FACTORS)
     data = load(dataset, **params, **place)
+    options = recipe_options(data, method) | shared
+    grid = _grid(method, strengths, budgets, options, QUICK_FACTORS if quick else FACTORS)
     for options in grid:
         make_config(data, method, 0, options, **training)
         if options.get("budget") is not None:

@@ -7,20 +7,10 @@ was compared with (``before``) and the training of a run are shown where they ar
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from markupsafe import Markup
-
-from infoshed.auditing.interval import Interval
-from infoshed.auditing.record import SIGNIFICANT, AttributeAudit, Audit, Outcomes
-from infoshed.auditing.tables import (
-    chance_figures,
-    estimate_line,
-    group_figures,
-    information_rows,
-    probe_rows,
-    reason_lines,
-)
+from infoshed.auditing.record import SIGNIFICANT, AttributeAudit, Audit
+from infoshed.auditing.tables import chance_figures, information_rows, probe_rows
 from infoshed.auditing.text import left_out, verdict, warnings, worst_note
-from infoshed.auditing.words import interval_text, nats_text, percent_text
+from infoshed.auditing.words import nats_text, percent_text
 from infoshed.offline import MIEstimate
 from infoshed.report.chart import Chart, Table
 from infoshed.report.content import RunContent
@@ -35,24 +25,15 @@ from infoshed.report.document import (
     Section,
     Text,
     again,
+    items,
     render_document,
+    sentence,
 )
-from infoshed.report.intervals import Ends, interval_rows
+from infoshed.report.groups import GROUPS, outcome_blocks, outcomes_before
+from infoshed.report.intervals import Ends, ends, interval_chart
 
-NAMED, GROUPS = 4, 24
-GAP = "_difference"
+NAMED = 4
 NOTHING = 5e-4  # nats that are shown as 0
-GROUP_NOTES = {
-    "accuracy": "Share of right predictions.",
-    "selection_rate": "Share that is predicted positive; equal shares are statistical parity.",
-    "true_positive_rate": "Share of the truly positive that is predicted positive.",
-    "false_positive_rate": "Share of the truly negative that is predicted positive.",
-    "calibration_bias": "Mean score minus the share that came true: above 0 is overconfident.",
-    "calibration_error": "How far scores are from what came true, over ten bins of the score.",
-    "mean_absolute_error": "Mean of |y - prediction|.",
-    "mean_error": "Mean of y - prediction: above 0 is predicted too low.",
-    "mean_prediction": "Mean of the prediction.",
-}
 LIMITS = (
     "Fresh probes can prove that z tells an attribute; nothing proves that it does not. A "
     "learner of another kind, or more rows, may find what these did not.",
@@ -178,7 +159,7 @@ def _done(content: AuditContent) -> Section:
             Text("After each attribute by itself, all of them are taken together: a group is then "
                  "a combination of values.")
         )  # fmt: skip
-    return Section("done", "What was done", [*blocks, *_items(audit.notes)])
+    return Section("done", "What was done", [*blocks, *items(audit.notes)])
 
 
 def _summary(audit: Audit) -> list[Section]:
@@ -196,7 +177,7 @@ def _summary(audit: Audit) -> list[Section]:
             ("attribute", "nats", "95% interval", "share of H(C)", "p", "given y, nats"),
             [[part.name, *information_rows(part)[1][0][1:], _given(part)] for part in audit.parts],
         )
-        blocks.append(Panels([_chart(
+        blocks.append(Panels([interval_chart(
             "Leakage by attribute", rows, ["I(Z;C)"], "share", table, "summary",
             "Share of H(C) that z tells, with 95% intervals" + whole, bounds=(0, 1),
         )]))  # fmt: skip
@@ -217,11 +198,6 @@ def _share(found: MIEstimate) -> Ends:
     return found.nats / found.entropy, found.low / found.entropy, found.high / found.entropy
 
 
-def _ends(found: MIEstimate | Interval) -> Ends:
-    value = found.nats if isinstance(found, MIEstimate) else found.value
-    return value, found.low, found.high
-
-
 def _before(audit: Audit, subject: str, before: Audit) -> Section:
     """Leakage and predictions before and after, side by side."""
     rows: dict[str, list[Ends | None]] = {}
@@ -236,31 +212,16 @@ def _before(audit: Audit, subject: str, before: Audit) -> Section:
         if other.given_y is not None and part.given_y is not None:
             pairs[f"{part.name}, I(Z;C|Y)"] = (other.given_y, part.given_y)
         for name, pair in pairs.items():
-            rows[name] = [_ends(found) for found in pair]
+            rows[name] = [ends(found) for found in pair]
             lines.append([name, *(_with_ends(found) for found in pair)])
-        charts += _outcomes_before(part, other)
+        charts += outcomes_before(part, other)
     table = Table("Leakage before and after, nats", ("information", "before", "after"), lines)
-    leakage = _chart(
+    leakage = interval_chart(
         "Leakage before and after", rows, ["before", "after"], "nats", table, "before",
         "Information in nats, with 95% intervals.", bounds=(0, None),
     )  # fmt: skip
     text = Text(f"Before is {subject}, audited on the same rows in the same way.")
     return Section("before", "Before and after", [text, Panels([leakage, *charts])])
-
-
-def _outcomes_before(part: AttributeAudit, other: AttributeAudit) -> list[Chart]:
-    if part.outcomes is None or other.outcomes is None:
-        return []
-    old, new = other.outcomes.figures, part.outcomes.figures
-    names = [name for name in new if name in old]
-    rows = {short_name(name): [_ends(old[name]), _ends(new[name])] for name in names}
-    lines = [[n.replace("_", " "), interval_text(old[n]), interval_text(new[n])] for n in names]
-    title = f"Predictions before and after, {part.name}"
-    table = Table(title, ("figure", "before", "after"), lines)
-    return [_chart(
-        title, rows, ["before", "after"], _unit(names), table, f"before-{part.name}",
-        "Accuracy and differences between groups, with 95% intervals.",
-    )]  # fmt: skip
 
 
 def _part(part: AttributeAudit, index: int, several: bool, target: str | None) -> Section:
@@ -272,7 +233,7 @@ def _part(part: AttributeAudit, index: int, several: bool, target: str | None) -
     note = worst_note(part)
     blocks += [Text(sentence(note))] if note else []
     if part.outcomes is not None:
-        blocks += _outcomes(part.outcomes, part, key)
+        blocks += outcome_blocks(part.outcomes, part, key)
     groups = [f"{name}: {rows:,} rows" for name, rows in part.groups.items()]
     if part.outcomes is None and len(groups) <= GROUPS:
         table = Table(f"Groups of {part.name}", ("group", "rows"),
@@ -280,7 +241,7 @@ def _part(part: AttributeAudit, index: int, several: bool, target: str | None) -
         blocks.append(table)
     said = [f"Left out of what is said about groups, too few rows: {line}." for line in
             left_out(part)]  # fmt: skip
-    blocks += _items([*said, *part.notes])
+    blocks += items([*said, *part.notes])
     cautions = warnings(part)
     if cautions:
         blocks += [Heading("What to know before relying on this")]
@@ -320,16 +281,16 @@ def _reading(part: AttributeAudit, target: str | None) -> list[str]:
 
 
 def _information(part: AttributeAudit, key: str) -> Chart:
-    rows: dict[str, list[Ends | None]] = {"I(Z;C)": [_ends(part.information)]}
+    rows: dict[str, list[Ends | None]] = {"I(Z;C)": [ends(part.information)]}
     if part.given_y is not None:
-        rows["I(Z;C|Y)"] = [_ends(part.given_y)]
+        rows["I(Z;C|Y)"] = [ends(part.given_y)]
     references = {}
     if part.information.entropy:
         references[f"H(C) = {part.information.entropy:.2f}"] = part.information.entropy
     if part.label_nats is not None:
         references[f"I(Y;C) = {part.label_nats:.2f}"] = part.label_nats
     title, (head, lines) = f"Information about {part.name}", information_rows(part)
-    return _chart(
+    return interval_chart(
         title, rows, ["information"], "nats", Table(title, head, lines), f"{key}-information",
         "What z tells, and what it tells beyond y, with 95% intervals."
         if part.given_y is not None else "What z tells, with a 95% interval.",
@@ -342,57 +303,17 @@ def _probes(part: AttributeAudit, key: str) -> Chart:
     rows: dict[str, list[Ends | None]] = {
         p.probe: [(float(getattr(p, figure)), None, None)] for p in part.probes.probes
     }
-    rows["the worst"] = [_ends(part.worst_probe)]
+    rows["the worst"] = [ends(part.worst_probe)]
     references = {"chance": 0.0} if chance_figures(part) else {"nothing found": 0.0}
     head, lines = probe_rows(part)
     unit = "nats" if part.discrete else "R^2"
-    return _chart(
+    return interval_chart(
         "Leakage by probe", rows, ["found"], unit, Table(head[0], ("probe", *head[1:]), lines),
         f"{key}-probes",
         f"What each fresh learner reads of {part.name} on rows it has not seen; the worst with a "
         "95% interval.",
         references=references,
     )  # fmt: skip
-
-
-def _outcomes(outcomes: Outcomes, part: AttributeAudit, key: str) -> list[Block]:
-    """Predictions: gaps over all groups, then a panel for each figure by group."""
-    charts = []
-    for gap, title in ((False, "Predictions"), (True, "Gaps between groups")):
-        names = [name for name in outcomes.figures if name.endswith(GAP) is gap]
-        if not names:
-            continue
-        rows: dict[str, list[Ends | None]] = {
-            short_name(name): [_ends(outcomes.figures[name])] for name in names
-        }
-        table = Table(f"{title}, {part.name}", ("figure", "with 95% interval"), [
-            [name.replace("_", " "), interval_text(outcomes.figures[name])] for name in names
-        ])  # fmt: skip
-        note = "Differences between groups" if gap else "Over all groups, and in the worst"
-        charts.append(_chart(
-            title, rows, ["figure"], _unit(names), table, f"{key}-{title}",
-            f"{note}; with 95% intervals.", references={"no gap": 0.0} if gap else {},
-        ))  # fmt: skip
-    groups = dict(list(outcomes.groups.items())[:GROUPS])
-    for name in group_figures(outcomes):
-        values = {g: [_ends(o.figures[name]) if name in o.figures else None] for g, o in
-                  groups.items()}  # fmt: skip
-        title = name.replace("_", " ").capitalize() + f" by {part.name}"
-        table = Table(title, ("group", "rows", "with 95% interval"), [
-            [g, f"{o.rows:,}", interval_text(o.figures.get(name))]
-            for g, o in outcomes.groups.items()
-        ])  # fmt: skip
-        more = len(outcomes.groups) - len(groups)
-        note = GROUP_NOTES.get(name, "") + (
-            f" {more} more groups are in the table." if more else ""
-        )
-        charts.append(_chart(title, values, [name], _unit([name]), table, f"{key}-{name}", note))
-    blocks: list[Block] = [Heading(f"Predictions by group of {part.name}"), Panels(charts)]
-    if outcomes.residual is not None:
-        blocks.append(Text(
-            f"What errors tell about {part.name}: {estimate_line(outcomes.residual)}."
-        ))  # fmt: skip
-    return [*blocks, *_items([f"{what}: {why}" for what, why in reason_lines(outcomes.reasons)])]
 
 
 def _training(training: Training) -> Section:
@@ -404,46 +325,3 @@ def _training(training: Training) -> Section:
         "alongside. The audit above does not rest on it."
     )
     return Section("training", "Training", [text, Panels(charts)] if charts else [])
-
-
-def short_name(figure: str) -> str:
-    """Of a figure, to stand beside a chart; the table has it in full."""
-    short = figure.replace("mean_absolute_error", "MAE").removesuffix(GAP)
-    return short.replace("_", " ") + (" gap" if figure.endswith(GAP) else "")
-
-
-def _unit(names: Sequence[str] | Mapping[str, object]) -> str:
-    """Errors and predictions of a quantity are in its own units, all else is shares."""
-    return "in units of y" if any(name.startswith(("mean_", "worst_group_mean")) for name in
-                                  names) else "share"  # fmt: skip
-
-
-def _chart(
-    title: str,
-    rows: Mapping[str, Sequence[Ends | None]],
-    series: Sequence[str],
-    unit: str,
-    table: Table,
-    prefix: str,
-    caption: str,
-    references: Mapping[str, float] | None = None,
-    bounds: tuple[float | None, float | None] = (None, None),
-) -> Chart:
-    spoken = "; ".join(
-        f"{line[0]}: {line[-1] if len(line) < 4 else line[1]}" for line in table.rows
-    )
-    svg = interval_rows(
-        rows, series=series, unit=unit, references=references or {}, label=f"{title}. {spoken}.",
-        prefix="".join(c if c.isascii() and c.isalnum() else "-" for c in prefix), bounds=bounds,
-    )  # fmt: skip
-    return Chart(title, Markup(svg), caption, table)
-
-
-def _items(lines: Sequence[str]) -> list[Block]:
-    return [Items([sentence(line) for line in lines])] if lines else []
-
-
-def sentence(text: str) -> str:
-    """With a capital, unless it begins with the symbol z, and a full stop."""
-    start = text[:1] if text.startswith("z ") else text[:1].upper()
-    return start + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")

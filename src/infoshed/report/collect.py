@@ -163,19 +163,14 @@ def _colors(split: Split) -> np.ndarray:
 def _pick(split: Split, n: int, name: str) -> Split:
     """n random rows (fewer if there are not so many), the same every time."""
     rows = torch.randperm(len(split), generator=torch_generator(0, f"report {name}"))[:n]
-    return _rows(split, rows)
+    return split.rows(rows)
 
 
 def _by_class(split: Split, n: int) -> Split:
     """The first n / m rows of every class."""
     m = int(split.y.max()) + 1
     rows = [torch.nonzero(split.y == k)[: max(1, n // m), 0] for k in range(m)]
-    return _rows(split, torch.cat(rows))
-
-
-def _rows(split: Split, rows: Tensor) -> Split:
-    rgb = None if split.rgb is None else split.rgb[rows]
-    return Split(split.x[rows], split.y[rows], split.c[rows], rgb)
+    return split.rows(torch.cat(rows))
 
 
 def _pictures(x: Tensor) -> np.ndarray:

@@ -19,6 +19,7 @@ from infoshed.report.document import (
     Section,
     Text,
     again,
+    items,
     render_document,
 )
 from infoshed.report.figures import share_matrix
@@ -93,7 +94,7 @@ def _table(table: TableAudit, audit: DataAudit, key: str) -> Section:
     c, y = table.attribute, audit.target
     head, lines = data_rows(table, audit)
     blocks: list[Block] = [
-        Items([f"{line[0].upper()}{line[1:]}." for line in table.advice]),
+        *items(table.advice),
         Panels([_cells(table, audit, key), _guess(table, audit, key)]),
         Table(f"{y} and {c}: {head[0]}", ("figure", "value"), lines),
     ]

@@ -100,3 +100,14 @@ def again(command: str, versions: dict[str, str], settings: Sequence[tuple[str, 
     if settings:
         blocks.append(Table("Configuration", ("setting", "value"), [list(s) for s in settings]))
     return Section("again", "To run it again", blocks)
+
+
+def items(lines: Sequence[str]) -> list[Block]:
+    """A list of the sentences; nothing where there is none."""
+    return [Items([sentence(line) for line in lines])] if lines else []
+
+
+def sentence(text: str) -> str:
+    """With a capital, unless it begins with the symbol z, and a full stop."""
+    start = text[:1] if text.startswith("z ") else text[:1].upper()
+    return start + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")

@@ -2,8 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
+from markupsafe import Markup
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from infoshed.auditing.interval import Interval
+from infoshed.offline import MIEstimate
+from infoshed.report.chart import Chart, Table
 from infoshed.report.figures import METHOD_COLOURS
 from infoshed.report.svg import INK, canvas, shorten, to_svg
 
@@ -11,6 +15,34 @@ MARKERS = ("o", "s", "D", "^")
 _DASHES = ((0, (1, 1.6)), (0, (5, 2, 1, 2)))
 
 Ends = tuple[float, float | None, float | None]
+
+
+def ends(found: MIEstimate | Interval) -> Ends:
+    """The value with the ends of its interval."""
+    value = found.nats if isinstance(found, MIEstimate) else found.value
+    return value, found.low, found.high
+
+
+def interval_chart(
+    title: str,
+    rows: Mapping[str, Sequence[Ends | None]],
+    series: Sequence[str],
+    unit: str,
+    table: Table,
+    prefix: str,
+    caption: str,
+    references: Mapping[str, float] | None = None,
+    bounds: tuple[float | None, float | None] = (None, None),
+) -> Chart:
+    """`interval_rows` with its caption and the table behind it, which is also what is read out."""
+    spoken = "; ".join(
+        f"{line[0]}: {line[-1] if len(line) < 4 else line[1]}" for line in table.rows
+    )
+    svg = interval_rows(
+        rows, series=series, unit=unit, references=references or {}, label=f"{title}. {spoken}.",
+        prefix="".join(c if c.isascii() and c.isalnum() else "-" for c in prefix), bounds=bounds,
+    )  # fmt: skip
+    return Chart(title, Markup(svg), caption, table)
 
 
 def interval_rows(

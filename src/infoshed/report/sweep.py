@@ -8,7 +8,6 @@ from markupsafe import Markup
 from infoshed.experiments.choice import HEAD, Choice, label, table_rows, verdict
 from infoshed.experiments.selection import RULE
 from infoshed.experiments.trade_off import trade_off_lines
-from infoshed.report.audit import sentence
 from infoshed.report.chart import Chart, Table
 from infoshed.report.document import (
     Block,
@@ -20,6 +19,7 @@ from infoshed.report.document import (
     Text,
     again,
     render_document,
+    sentence,
 )
 from infoshed.report.trade_off import trade_off
 
