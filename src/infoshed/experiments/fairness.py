@@ -7,7 +7,7 @@ say what a representation still tells of c (`infoshed.auditing`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any, ClassVar
@@ -33,6 +33,17 @@ from infoshed.types import DataSet
 FACTORS = (1.0, 10.0, 30.0, 3.0, 100.0, 0.3, 0.0)  # parity is far from the default
 SEEDS = 5
 EPOCHS = {"adult": 10, "german": 20}
+# One column is all that two classes need, and leaves c no place to hide from the critic; large
+# batches and two critic steps let the critic see what little is left. Settled on Adult's validation
+# rows (accuracy, parity gap, probes), seeds 0 to 2.
+ONE_COLUMN: dict[str, dict[str, Any]] = {
+    "adult": {"dim": 1, "batch_size": 1024, "epochs": 40, "lr": 2e-3},
+    "german": {"dim": 1, "batch_size": 128, "epochs": 60, "lr": 2e-3},
+}
+OURS_HERE = {
+    "mi-one-column": Contender("mi", {"conditional": False, "critic_steps": 2}),
+    **{k: v for k, v in OURS.items() if k != "mi-budget-label"},
+}
 PARTS: dict[str, tuple[str, dict[str, Any]]] = {
     "adult": ("adult", {}),
     "german-sex": ("german", {"attribute": "sex"}),
@@ -86,8 +97,7 @@ class Fairness(Experiment):
 
     def contenders(self, plan: Plan) -> dict[str, Any]:
         usual = contenders("binary", first=FIRST, leave_out=("mi-published",))
-        ours = {k: v for k, v in OURS.items() if k != "mi-budget-label"}
-        everyone = {**usual, **ours, **{name: Predictor(name) for name in FAIRLEARN}}
+        everyone = {**usual, **OURS_HERE, **{name: Predictor(name) for name in FAIRLEARN}}
         return {name: everyone[name] for name in QUICK} if plan.quick else everyone
 
     def jobs(self, rows: Sequence[Row], plan: Plan) -> Iterator[Job]:
@@ -106,8 +116,9 @@ class Fairness(Experiment):
         def jobs(seed: int, part: slice) -> Iterator[Job]:
             for cell in cells:
                 for name, contender in entrants.items():
+                    own = ONE_COLUMN[cell.dataset] if name == "mi-one-column" else cell.settings
                     for options in grids[name][part]:
-                        yield self.job(cell, name, contender, options, seed)
+                        yield self.job(replace(cell, settings=own), name, contender, options, seed)
 
         yield from jobs(0, slice(0, 1))
         yield from jobs(0, slice(1, None))
