@@ -5,6 +5,7 @@ and exit code 2; an interrupted training exits with 130.
 """
 
 import json
+import os
 import sys
 import warnings
 from dataclasses import asdict, replace
@@ -333,6 +334,12 @@ def main() -> None:
         with warnings.catch_warnings():
             warnings.showwarning = _warn
             app(arguments, exit_on_error=False, print_error=False)
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output, such as `head`, has had enough. Python would complain once more
+        # when it closes standard output at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
     except KeyboardInterrupt:
         kept = KEPT.get("".join(arguments[:1]), "")
         print(f"infoshed: interrupted{kept}", file=sys.stderr)

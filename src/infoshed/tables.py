@@ -1,6 +1,9 @@
 """Plain-text tables for the terminal."""
 
 import re
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterable, Mapping
 from statistics import mean
 from typing import TYPE_CHECKING, Any
@@ -26,6 +29,18 @@ def text_table(header: list[str], rows: Iterable[list[str]], left: int = 1) -> s
         return "  ".join(cells).rstrip()
 
     return "\n".join([render(header), "  ".join("-" * w for w in widths), *map(render, lines[1:])])
+
+
+def folded(text: str) -> str:
+    """`text` with long sentences folded to the width of the terminal; as it is where standard
+    output is none. Rows of tables, which have two spaces between cells, are left alone."""
+    if not sys.stdout.isatty():
+        return text
+    width = shutil.get_terminal_size().columns
+    return "\n".join(
+        line if "  " in line else textwrap.fill(line, width, subsequent_indent="  ") or line
+        for line in text.splitlines()
+    )
 
 
 def terminal_text(page: str) -> str:

@@ -338,6 +338,21 @@ def test_a_process_prints_one_json_document_and_nothing_else():
     assert err == ""
 
 
+def test_a_reader_who_has_had_enough_is_no_error():
+    started = subprocess.Popen(
+        [sys.executable, "-m", "infoshed", "list"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1"},
+    )
+    assert started.stdout is not None
+    assert started.stderr is not None
+    started.stdout.close()  # as `head` does, but before the first line
+    assert started.stderr.read() == b""
+    started.stderr.close()
+    assert started.wait(120) == 141  # of a process that SIGPIPE ends, in a shell
+
+
 def test_importing_is_light():
     heavy = ("matplotlib", "jinja2", "sklearn", "scipy.stats", "pandas", "lightning", "pooch")
     code = f"import sys, infoshed, infoshed.cli; print([m for m in {heavy} if m in sys.modules])"

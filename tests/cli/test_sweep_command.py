@@ -155,3 +155,13 @@ def test_ray_is_asked_for_by_its_extra(run: Cli, monkeypatch: pytest.MonkeyPatch
     code, _, err = run(*SWEEP, "--ray", "local")
     assert code == 2
     assert "pip install 'infoshed[ray]'" in err
+
+
+def test_an_oracle_says_nothing_where_there_is_one_setting(run: Cli, tmp_path: Path):
+    rows = tmp_path / "plain"
+    done = run("sweep", "digits", "--quick", "--method", "plain", "--epochs", "1", "--seeds", "1",
+               "--out", str(rows))  # fmt: skip
+    assert done.code == 0, done.err
+    found = run("select", str(rows), "--oracle", "unbiased")
+    assert "chosen:" in found.out
+    assert "oracle, not available" not in found.out

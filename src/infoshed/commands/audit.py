@@ -15,6 +15,7 @@ from infoshed.data import DATASETS, load
 from infoshed.progress import working
 from infoshed.run import Run, load_run, versions
 from infoshed.settings import DATA, Whole
+from infoshed.tables import folded
 from infoshed.types import DataSet
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def audit(
     if as_json:
         print(json.dumps(found.document(), indent=2, allow_nan=False))
     else:
-        print(audit_text(found.audit, found.before))
+        print(folded(audit_text(found.audit, found.before)))
     if most is not None:
         above = [part for part in found.audit.parts if (part.upper_share or 0) > most]
         for part in above:

@@ -16,6 +16,7 @@ from infoshed.data import DATASETS, load
 from infoshed.data.columns import complete
 from infoshed.run import versions
 from infoshed.settings import DATA, Whole
+from infoshed.tables import folded
 
 
 def audit_data(
@@ -118,7 +119,11 @@ def audit_data(
         return render_data_audit(DataContent(found, source, about, command_line(), versions()))
 
     write(Findings(found.to_dict(), page))
-    print(json.dumps(found.to_dict(), indent=2, allow_nan=False) if as_json else data_text(found))
+    print(
+        json.dumps(found.to_dict(), indent=2, allow_nan=False)
+        if as_json
+        else folded(data_text(found))
+    )
 
 
 def _whole(column: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from cyclopts import Group, Parameter
 from infoshed.checks import InfoshedError
 from infoshed.commands.output import command_line
 from infoshed.settings import METHOD, SharedFlags, Whole
-from infoshed.tables import terminal_text, text_table
+from infoshed.tables import folded, terminal_text, text_table
 
 RUNS = Group("Runs")
 OUTPUT = Group("Output")
@@ -116,7 +116,7 @@ def select(
     print(
         json.dumps(to_dict(choices, oracle), indent=2, allow_nan=False)
         if as_json
-        else text_of(choices, oracle)
+        else folded(text_of(choices, oracle))
     )
 
 
@@ -128,7 +128,7 @@ def text_of(choices, split: str | None) -> str:
     parts = []
     for choice in choices:
         lines = [choice.title, "", text_table(HEAD, table_rows(choice)), "", *verdict(choice)]
-        found = None if split is None else oracle(choice, split)
+        found = None if split is None or len(choice.entries) < 2 else oracle(choice, split)
         parts.append("\n".join(lines + ([oracle_line(found)] if found else [])))
     return "\n\n".join([*parts, terminal_text(f"rule: {RULE}")]) + "\n"
 
