@@ -32,14 +32,14 @@ def test_balance_by_hand(seed: int, scale: float, task_scale: float):
     rng = np.random.default_rng(seed)
     gradient = (scale * rng.normal(size=(5, 3))).astype(np.float32)
     task = (task_scale * rng.normal(size=(5, 3))).astype(np.float32)
-    balanced = balance(torch.from_numpy(gradient), torch.from_numpy(task))
+    balanced = balance(torch.from_numpy(gradient), torch.from_numpy(task).norm())
     np.testing.assert_allclose(balanced, balanced_by_hand(gradient, task), rtol=1e-4)
 
 
 def test_a_gradient_shorter_than_the_tasks_is_left_alone():
     gradient, task = torch.tensor([0.3, 0.4]), torch.tensor([3.0, 4.0])
-    assert torch.equal(balance(gradient, task), gradient)
-    torch.testing.assert_close(balance(task, gradient), torch.tensor([0.3, 0.4]))
+    assert torch.equal(balance(gradient, task.norm()), gradient)
+    torch.testing.assert_close(balance(task, gradient.norm()), torch.tensor([0.3, 0.4]))
 
 
 def test_in_units_of_the_columns_their_scale_does_not_matter():
@@ -47,18 +47,18 @@ def test_in_units_of_the_columns_their_scale_does_not_matter():
     gradient, task, scale, units = (
         torch.from_numpy(a) for a in (*rng.normal(size=(2, 6, 3)), *rng.uniform(1e-3, 1, (2, 3)))
     )
-    plain = balance(9 * gradient, task, units)
+    plain = balance(9 * gradient, (task * units).norm(), units)
     # A column that is `scale` times as wide has gradients `scale` times as short.
-    wide = balance(9 * gradient / scale, task / scale, units * scale)
+    wide = balance(9 * gradient / scale, (task * units).norm(), units * scale)
     torch.testing.assert_close(wide, plain / scale)
     assert float((plain * units).norm()) == pytest.approx(float((task * units).norm()))
 
 
 def test_zero_gradients_stay_zero():
     zero, some = torch.zeros(4), torch.ones(4)
-    assert torch.equal(balance(zero, some), zero)
-    assert torch.equal(balance(zero, zero), zero)
-    assert torch.equal(balance(some, zero), zero)
+    assert torch.equal(balance(zero, some.norm()), zero)
+    assert torch.equal(balance(zero, zero.norm()), zero)
+    assert torch.equal(balance(some, zero.norm()), zero)
 
 
 def setup(

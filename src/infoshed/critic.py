@@ -5,6 +5,8 @@
 How is the estimator's matter (`Estimator.fit`); one without parameters is only read.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -72,3 +74,16 @@ class Critic:
         self.estimator.load_state_dict(state["estimator"])
         if self.optimizer is not None:
             self.optimizer.load_state_dict(state["optimizer"])
+
+
+@contextmanager
+def apart(device: torch.device) -> Iterator[None]:
+    """A graph of the critic's own inside: gradients on, autocast off, and nothing of it kept or
+    counted by a checkpoint (torch.utils.checkpoint) around the encoder."""
+    own = torch.autograd.graph.saved_tensors_hooks(_itself, _itself)
+    with torch.enable_grad(), torch.autocast(device.type, enabled=False), own:
+        yield
+
+
+def _itself(value: Tensor) -> Tensor:
+    return value

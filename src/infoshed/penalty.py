@@ -35,6 +35,10 @@ critic, the estimate and its gradient, and g_task is compared over the other row
 that of the rows with a c, unbiased where c is missing at random given z and y. All rows count in
 the task loss.
 
+Where torch.distributed runs several processes, their rows are one batch (see
+`infoshed.distributed`), and a call, `update`, `term` or `hold_out` is one of all of them. A call in
+a segment that is checkpointed (torch.utils.checkpoint) counts once, though the segment runs twice.
+
 `shed.health` says what the estimate is and whether to believe it (see `infoshed.health`). A
 `Budget` follows the estimates of `hold_out` from its first call on, and until then those of `term`.
 """
@@ -45,8 +49,9 @@ import torch
 from torch import Tensor
 
 from infoshed.attributes import Attribute
-from infoshed.checks import InfoshedError, NonFiniteError, check_number, check_same_length
-from infoshed.critic import Critic
+from infoshed.checks import InfoshedError, NonFiniteError, check_number
+from infoshed.critic import Critic, apart
+from infoshed.distributed import Processes, Rows
 from infoshed.estimators import ESTIMATORS, build_estimator, inputs
 from infoshed.estimators.standardize import finite
 from infoshed.health import Health, RunningMean
@@ -76,6 +81,10 @@ class MutualInformationPenalty:
         lr: learning rate of the critic's Adam.
         steps: critic steps per `update`.
         seed: of the critic's weights and shuffles.
+        group: the processes whose rows are one batch and whose gradients are averaged: "world",
+            all where torch.distributed is initialised, else this one; "alone", this one; or a
+            process group. All the others are the same in all of them, `c` and `y` too: those of
+            the whole training table.
 
     Raises `InfoshedError` for a critic without a gradient in z, or one that does not take c.
     """
@@ -93,6 +102,7 @@ class MutualInformationPenalty:
         lr: float = 1e-3,
         steps: int = 2,
         seed: int = 0,
+        group: Any = "world",
     ):
         check_number("critic_lr", lr, 0)
         self.attribute = attribute
@@ -108,7 +118,7 @@ class MutualInformationPenalty:
                 f"attribute '{attribute.name}' is missing in all rows; there is nothing to shed"
             )
         if not bool(known.all()):
-            c, weights = self._known(c, weights)
+            c, weights = attribute.filled(c), known.float() if weights is None else known * weights
         check_number("critic_steps", steps, 1, integer=True)
         if critic in ESTIMATORS:
             ESTIMATORS[critic].check_trainable()
@@ -120,9 +130,10 @@ class MutualInformationPenalty:
         self.device = c.device
         self.generator = torch_generator(seed, "critic")
         self.critic = Critic(self.estimator, lr)
+        self.processes = Processes(group)
         self.ceiling = None
         if self.estimator.ceiling is not None:
-            self.ceiling = entropy_given(attribute, c, y, weights)
+            self.ceiling = inputs.entropy_given(attribute, c, y, weights)
         self.estimate = torch.zeros(())
         self.running, self.held = RunningMean(RUNNING), RunningMean(HELD_OUT)
         self.gradient, self.skipped, self.bad_updates = torch.zeros(3)
@@ -152,15 +163,20 @@ class MutualInformationPenalty:
             return
         if not z.requires_grad:
             raise InfoshedError("`z` has no graph: give what the encoder returned, not detached")
-        read = self._read(z, c, y, weights)
-        if read is not None:
+        given = z.detach(), c, y, weights
+        # A forward pass inside a backward pass is that of a checkpointed segment, run again. Either
+        # it is the first with a graph, and a gradient will come by, or it is for saved tensors.
+        again = torch._C._current_graph_task_id() != -1
+        read = None if again else self._step(*given)
 
-            def add(arriving: Tensor) -> Tensor:
-                extra = self._pressed(read, arriving.float() / scale)
-                return arriving + (extra * scale).to(arriving.dtype)
+        def add(arriving: Tensor) -> Tensor:
+            found = self._step(*given) if again else read
+            if found is None:
+                return arriving
+            extra = self._pressed(found, arriving.float() / scale)
+            return arriving + (extra * scale).to(arriving.dtype)
 
-            z.register_hook(add)
-        self.update(z.detach(), c, y, weights=weights)
+        z.register_hook(add)
 
     def update(
         self,
@@ -180,30 +196,7 @@ class MutualInformationPenalty:
         A batch with a non-finite loss or gradient leaves the critic as it was and is counted.
         Raises `NonFiniteError` after many updates in a row without any other.
         """
-        check_same_length(z=z, c=c, y=y, weights=weights)
-        z = self._received(z)
-        c, weights = self._known(c, weights)
-        if nothing(weights):
-            return
-        if readable(z):
-            with torch.enable_grad(), torch.autocast(z.device.type, enabled=False):
-                fitted = self.critic.fit(z, c, y, weights, self.steps, self.generator)
-            both = torch.stack(fitted)
-            estimate, gradient = both.mean(1).unbind()  # non-finite if any is, and left out
-            self.running.add(estimate, both.shape[1])
-            self.gradient = torch.where(gradient - gradient == 0, gradient, 0)
-            self.skipped = (both - both != 0).any(0).to(both.dtype).mean()
-        else:
-            self.skipped = torch.ones(())
-        self.bad_updates = (self.bad_updates.to(self.skipped) + 1) * (self.skipped == 1)
-        self.updates += 1
-        # Not at every update: reading it waits for a GPU.
-        if self.updates % PATIENCE == 0 and self.bad_updates >= PATIENCE:
-            raise NonFiniteError(
-                f"features or critic became non-finite (NaN or infinity) in the last "
-                f"{int(self.bad_updates)} updates of the critic; lower `lr` and `critic_lr`, or "
-                "check the inputs for NaN"
-            )
+        self._fit(self._rows(z, c, y, weights))
 
     def term(
         self,
@@ -223,7 +216,7 @@ class MutualInformationPenalty:
             z: (n, dim) with its graph. c: codes (n, columns). y: classes (n,).
             weights: importance of the rows (n,).
         """
-        read = self._read(z, c, y, weights)
+        read = self._read(self._rows(z, c, y, weights))
         if read is None:
             return task_loss.new_zeros(())
         # In float16 a gradient of a mean over rows may be too small to be told from 0.
@@ -249,8 +242,7 @@ class MutualInformationPenalty:
 
         Args: as in `update`.
         """
-        z = self._received(z)
-        c, weights = self._known(c, weights)
+        z, c, y, weights = self._rows(z, c, y, weights)[:4]
         if not readable(z) or nothing(weights):
             return z.new_full((), float("nan"))
         with torch.autocast(z.device.type, enabled=False):
@@ -259,55 +251,95 @@ class MutualInformationPenalty:
         self.pressure.observe(value)
         return value
 
-    def _read(
-        self, z: Tensor, c: Tensor, y: Tensor | None, weights: Tensor | None
-    ) -> "_Reading | None":
+    def _rows(self, z: Tensor, c: Tensor, y: Tensor | None, weights: Tensor | None) -> Rows:
+        """The batch of all processes as the critic takes it, on the device of z, where the critic
+        goes too: codes without missing ones, whose rows weigh 0."""
+        if self.device != z.device:
+            self.estimator.to(z.device)
+            self.device = z.device
+        z = z.detach()
+        z = z.float() if z.dtype in (torch.float16, torch.bfloat16) else z
+        rows = self.processes.gather(z, c, y, weights, self._common)
+        if not self.partly:
+            return rows
+        known = self.attribute.known(rows.c).float()
+        weights = known if rows.weights is None else known * rows.weights
+        return rows._replace(c=self.attribute.filled(rows.c), weights=weights, known=known)
+
+    def _read(self, rows: Rows) -> "_Reading | None":
         """The estimate and its gradient in z; None where there is nothing to read."""
-        leaf = self._received(z.detach())
-        filled, weights = self._known(c, weights)
+        leaf, c, y, weights = rows[:4]
         if not readable(leaf) or nothing(weights):
             return None
-        leaf.requires_grad_()
-        with torch.enable_grad(), torch.autocast(z.device.type, enabled=False):
-            estimate = self.estimator(leaf, filled, y, weights=weights, generator=self.generator)
+        leaf = leaf.detach().requires_grad_()
+        with apart(leaf.device):
+            estimate = self.estimator(leaf, c, y, weights=weights, generator=self.generator)
             (gradient,) = torch.autograd.grad(estimate, leaf)
-        known = self.attribute.known(c).to(leaf.dtype)[:, None] if self.partly else None
-        return _Reading(estimate.detach(), gradient, leaf.detach().std(0, correction=0), known)
+        return _Reading(estimate.detach(), gradient, leaf.detach().std(0, correction=0), rows)
+
+    def _fit(self, rows: Rows) -> None:
+        """Fit the critic to a batch."""
+        z, c, y, weights = rows[:4]
+        if nothing(weights):
+            return
+        if readable(z):
+            with apart(z.device):
+                fitted = self.critic.fit(z, c, y, weights, self.steps, self.generator)
+            both = torch.stack(fitted)
+            estimate, gradient = both.mean(1).unbind()  # non-finite if any is, and left out
+            self.running.add(estimate, both.shape[1])
+            self.gradient = torch.where(gradient - gradient == 0, gradient, 0)
+            self.skipped = (both - both != 0).any(0).to(both.dtype).mean()
+        else:
+            self.skipped = torch.ones(())
+        self.bad_updates = (self.bad_updates.to(self.skipped) + 1) * (self.skipped == 1)
+        self.updates += 1
+        # Not at every update: reading it waits for a GPU.
+        if self.updates % PATIENCE == 0 and self.bad_updates >= PATIENCE:
+            raise NonFiniteError(
+                f"features or critic became non-finite (NaN or infinity) in the last "
+                f"{int(self.bad_updates)} updates of the critic; lower `lr` and `critic_lr`, or "
+                "check the inputs for NaN"
+            )
+
+    def _step(
+        self, z: Tensor, c: Tensor, y: Tensor | None, weights: Tensor | None
+    ) -> "_Reading | None":
+        """Read a batch, then fit to it: a critic that knew these rows would flatter them."""
+        rows = self._rows(z, c, y, weights)
+        read = self._read(rows)
+        self._fit(rows)
+        return read
 
     def _pressed(self, read: "_Reading", task_gradient: Tensor) -> Tensor:
         """What is added to the task's gradient in z (n, dim); 0 where it is not finite."""
         gradient, good = read.gradient, torch.isfinite(read.estimate)
+        known, own = read.rows.known, read.rows.own
         if self.pressure.balanced:
-            if read.known is not None:
-                share = read.known.mean().clamp_min(1 / len(read.known))
-                task_gradient = task_gradient * read.known / share
-            gradient = balance(gradient, task_gradient, read.units)
+            if known is not None:
+                share = known.mean().clamp_min(1 / len(known))
+                task_gradient = task_gradient * known[own, None] / share
+            limit = self.processes.norm(task_gradient * read.units)
+            gradient = balance(gradient, limit, read.units)
         good = good & torch.isfinite(gradient.sum())
         self.estimate = torch.where(good, read.estimate, self.estimate.to(read.estimate))
         if self.held.value is None:
             self.pressure.observe(self.estimate)
+        # Data parallelism will divide by the number of processes.
+        strength = self.pressure.strength.to(gradient.device) * self.processes.count
         # `where` and not a product: 0 times NaN is NaN.
-        return self.pressure.strength.to(gradient.device) * torch.where(good, gradient, 0)
-
-    def _received(self, z: Tensor) -> Tensor:
-        """z in a type that the critic computes in; the critic follows z to its device."""
-        if self.device != z.device:
-            self.estimator.to(z.device)
-            self.device = z.device
-        return z.float() if z.dtype in (torch.float16, torch.bfloat16) else z
-
-    def _known(self, c: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Codes without missing ones, whose rows weigh 0; as they are where none is missing."""
-        if not self.partly:
-            return c, weights
-        known = self.attribute.known(c).float()
-        return self.attribute.filled(c), known if weights is None else known * weights
+        return strength * torch.where(good, gradient[own], 0)
 
     @property
     def health(self) -> Health:
         """The present record."""
         running = self.running.mean
         return Health.of(running, self.held.value, self.gradient, self.skipped, self.ceiling)
+
+    def _common(self) -> dict[str, Any]:
+        """What is the same in all processes."""
+        more = (self.pressure.strength, self.steps, self.ceiling)
+        return {"state": self.state_dict(), "more": more}
 
     def state_dict(self) -> dict[str, Any]:
         """All that `load_state_dict` needs to go on bit for bit."""
@@ -323,6 +355,7 @@ class MutualInformationPenalty:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a saved state."""
+        self.processes.compared = False
         self.critic.load_state_dict(state)
         self.pressure.load_state_dict(state["pressure"])
         self.generator.set_state(state["generator"])
@@ -333,25 +366,25 @@ class MutualInformationPenalty:
 
 
 class _Reading(NamedTuple):
-    """What the critic said of a batch: the estimate, its gradient in z (n, dim), the deviations of
-    z's columns (dim,), and which rows have a c, 0 or 1 (n, 1), None where all do."""
+    """What the critic said of a batch: the estimate, its gradient in z (rows, dim), and the
+    deviations of z's columns (dim,), of the rows of all processes."""
 
     estimate: Tensor
     gradient: Tensor
     units: Tensor
-    known: Tensor | None
+    rows: Rows
 
 
-def balance(gradient: Tensor, task_gradient: Tensor, units: Tensor | float = 1.0) -> Tensor:
-    """`gradient` scaled to the L2 norm of `task_gradient` where it is longer: g min(|t|,|g|)/|g|,
-    and 0 where g is 0. Both of any one shape.
+def balance(gradient: Tensor, limit: Tensor, units: Tensor | float = 1.0) -> Tensor:
+    """`gradient` scaled to an L2 norm of `limit` where it is longer: g min(limit, |g|) / |g|, and 0
+    where g is 0; not finite where g or the limit is NaN.
 
     Args:
-        units: by which both are multiplied before their norms are taken; broadcast.
+        limit: a scalar. units: by which g is multiplied before its norm is taken; broadcast.
     """
-    norm, limit = (gradient * units).norm(), (task_gradient * units).norm()
-    scale = torch.where(norm > limit, limit / norm.clamp_min(torch.finfo(norm.dtype).tiny), 1.0)
-    return gradient * scale
+    norm = (gradient * units).norm()
+    tiny = torch.finfo(norm.dtype).tiny
+    return gradient * torch.where(norm <= limit, 1.0, limit / norm.clamp_min(tiny))
 
 
 def readable(z: Tensor) -> bool:
@@ -364,19 +397,3 @@ def nothing(weights: Tensor | None) -> bool:
     """Whether no row has a weight, such as a batch in which every c is missing. As `readable`,
     looked at on the CPU alone."""
     return weights is not None and weights.device.type == "cpu" and not bool((weights > 0).any())
-
-
-def entropy_given(
-    attribute: Attribute, c: Tensor, y: Tensor | None, weights: Tensor | None
-) -> float | None:
-    """H(C), or H(C|Y) where y is given, in nats (summed over parts): the most that an estimate can
-    be. None where c is continuous. Arguments as in `MutualInformationPenalty`."""
-    if y is None or not attribute.heads:
-        return inputs.entropy(attribute, c, weights)
-    weights = torch.ones(len(y), device=y.device) if weights is None else weights
-    total = 0.0
-    for k in y.unique():
-        share = float(weights[y == k].sum() / weights.sum())
-        if share:
-            total += share * (inputs.entropy(attribute, c[y == k], weights[y == k]) or 0.0)
-    return total

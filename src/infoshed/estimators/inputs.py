@@ -99,3 +99,23 @@ def entropy(attribute: Attribute, c: Tensor, weights: Tensor | None) -> float | 
         p = p / p.sum()
         total -= float(torch.special.xlogy(p, p).sum())
     return total
+
+
+def entropy_given(
+    attribute: Attribute, c: Tensor, y: Tensor | None, weights: Tensor | None
+) -> float | None:
+    """H(C), or H(C|Y) where y is given, in nats (summed over parts): the most that an estimate can
+    be. None where c is continuous.
+
+    Args:
+        c: codes (n, columns). y: classes (n,). weights: importance of the rows (n,).
+    """
+    if y is None or not attribute.heads:
+        return entropy(attribute, c, weights)
+    weights = torch.ones(len(y), device=y.device) if weights is None else weights
+    total = 0.0
+    for k in y.unique():
+        share = float(weights[y == k].sum() / weights.sum())
+        if share:
+            total += share * (entropy(attribute, c[y == k], weights[y == k]) or 0.0)
+    return total

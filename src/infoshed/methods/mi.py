@@ -131,6 +131,7 @@ class MI(Plain):
             lr=options.critic_lr,
             steps=options.critic_steps,
             seed=setting.seed,
+            group="alone",  # the loop is one of one process
         )
         self.hold_out_every = HOLD_OUT_EVERY
         if isinstance(pressure, Budget):
