@@ -1,7 +1,11 @@
 """Several processes train as one would on the global batch: two of them, on the CPU with gloo."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,11 +14,14 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
+import infoshed
 from infoshed import Budget, DataSet, InfoshedError, MutualInformationPenalty, ShedLayer
 from infoshed.distributed import fingerprint
 from processes import in_two
 
 STEPS = 8
+SOURCE = Path(infoshed.__file__).resolve().parents[1]
+EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "several_processes.py"
 
 
 @dataclass(frozen=True)
@@ -248,3 +255,22 @@ def test_a_fingerprint_tells_states_apart():
     assert fingerprint(state) == fingerprint({"a": torch.tensor([0, 1, 2]), "b": [1, (2.5, None)]})
     assert fingerprint(state) != fingerprint({"a": torch.arange(3), "b": [1, (2.0, None)]})
     assert fingerprint(state) != fingerprint({"a": torch.arange(4), "b": [1, (2.5, None)]})
+
+
+@pytest.mark.slow
+def test_the_example_sheds_under_torchrun(tmp_path: Path):
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run(
+        [*launch, str(EXAMPLE)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines()]
+    found = {words[0]: [float(w) for w in words if w[0].isdigit()] for words in lines}
+    (plain, told), (right, left) = found["without"], found["with"]
+    assert right > plain + 0.05
+    assert left < told - 0.05

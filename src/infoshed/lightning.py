@@ -2,7 +2,7 @@
 
 Before each training batch it tells `infoshed.layer.ShedLayer` the batch's c and y; what the loss is
 multiplied by on its way back, for accumulated batches and by the scaler of float16, it reads from
-the trainer. Under data parallelism every process has a critic of its own, fitted to its own rows.
+the trainer. The rows of all processes are one batch (`infoshed.distributed`).
 
     Trainer(callbacks=[ShedCallback("encoder", attribute, c_train, y_train)]).fit(module, loader)
 """

@@ -3,7 +3,8 @@
 The data set has a column of codes beside the labels, which the model's `forward` does not know: the
 callback takes it out of the inputs on their way to the model and hands it to
 `infoshed.layer.ShedLayer`. So that the trainer leaves the column where it is, set
-`remove_unused_columns=False` in its arguments.
+`remove_unused_columns=False` in its arguments. The rows of all processes are one batch
+(`infoshed.distributed`).
 
     Trainer(model, args, train_dataset=rows, callbacks=[ShedCallback("pooler", attribute)]).train()
 """
