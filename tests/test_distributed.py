@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
@@ -38,6 +39,7 @@ class Case:
     door: str = "call"
     scale: float = 1.0
     reentrant: bool | None = None  # of a checkpoint around the encoder
+    grouped: bool = False  # a process group is given
     tolerance: float = 1e-5
 
 
@@ -58,6 +60,7 @@ CASES = {
     "layer": Case(door="layer", conditional=True),
     "checkpointed": Case(door="layer", conditional=True, reentrant=False),
     "checkpointed, reentrant": Case(door="layer", conditional=True, reentrant=True),
+    "group": Case(grouped=True),
     "scaled": Case(scale=2.0**10),
 }
 
@@ -96,6 +99,8 @@ def train(case: Case, data: DataSet, rank: int, processes: int) -> dict[str, Any
         torch.manual_seed(0)
         net = Net(case.reentrant)
     arguments, options = penalty_options(case, data)
+    if case.grouped and processes > 1:
+        options["group"] = dist.new_group([0, 1])
     hook = ShedLayer(net, "encoder", *arguments, **options) if case.door == "layer" else None
     shed = None if hook else MutualInformationPenalty(4, *arguments, **options)
     model = DistributedDataParallel(net) if processes > 1 else net
