@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
+from torch.multiprocessing.spawn import start_processes
 
 # A fork shares what is imported; where there is a GPU, backward passes have threads it would lose.
 START = "spawn" if torch.cuda.is_available() or sys.platform != "linux" else "fork"
@@ -47,5 +47,5 @@ def in_two(folder: Path, work: Callable[..., Any], *arguments: Any) -> list[Any]
     Args:
         folder: an empty one. work: a function of a module; returns tensors, text and the like.
     """
-    mp.start_processes(_process, (str(folder), work, arguments), nprocs=2, start_method=START)
+    start_processes(_process, (str(folder), work, arguments), nprocs=2, start_method=START)
     return [torch.load(folder / f"{rank}.pt") for rank in range(2)]

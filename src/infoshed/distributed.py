@@ -111,7 +111,7 @@ class Processes:
         room[: len(mine)] = mine
         found = torch.cat([f[:n] for f, n in zip(self._all(room), rows, strict=True)])
         columns = iter(found.split([w for w in widths if w >= 0], 1))
-        z, c, y, weights = (
+        all_z, all_c, all_y, all_weights = (
             None
             if a is None
             else next(columns)
@@ -121,10 +121,11 @@ class Processes:
             .to(a.device)
             for a in arrays
         )
-        assert z is not None
-        assert c is not None
+        assert all_z is not None
+        assert all_c is not None
         first = sum(rows[:rank])
-        return Rows(z, c, y, weights, slice(first, first + rows[rank]))
+        own = slice(first, first + rows[rank])
+        return Rows(all_z, all_c, all_y, all_weights, own)
 
     def norm(self, arriving: Tensor) -> Tensor:
         """|dL/dz| of the module, a scalar, from what arrives at each process. A call for all."""
