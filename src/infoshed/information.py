@@ -32,11 +32,11 @@ def label_information(y: Tensor, c: Tensor, attribute: Attribute) -> float:
     Args:
         y: classes (n,). c: codes (n, columns).
 
-    Raises `InfoshedError` for a continuous attribute.
+    Raises `InfoshedError` where some of the attribute is continuous.
     """
     if not attribute.heads:
         raise InfoshedError(
-            f"I(Y;C) from a table needs a discrete attribute; '{attribute.name}' is continuous: "
+            f"I(Y;C) from a table needs a discrete attribute; '{attribute.name}' is {attribute.kind}: "
             "give a budget in nats, or bin it"
         )
     total = 0.0

@@ -74,9 +74,8 @@ def joint_values(attribute: Attribute, codes: np.ndarray) -> tuple[np.ndarray | 
             f"attribute '{attribute.name}' takes {len(found):,} distinct values together; at most "
             f"{MOST_VALUES:,} can be estimated: merge rare ones, or give floats if c is continuous"
         )
-    parts = [attribute] if isinstance(attribute, Categorical) else attribute.parts  # type: ignore[attr-defined]
     names = [
-        ", ".join(str(part.levels[code]) for part, code in zip(parts, row, strict=True))
+        ", ".join(str(part.levels[code]) for part, code in zip(attribute.parts, row, strict=True))
         for row in found
     ]
     return labels.ravel(), names
