@@ -185,6 +185,8 @@ class Estimator(nn.Module, ABC):
         for rows in torch.arange(len(z), device=z.device).chunk(batches):
             arguments = z[rows], c[rows], None if y is None else y[rows]
             w = None if weights is None else weights[rows]
+            if w is not None and w.device.type == "cpu" and not bool((w > 0).any()):
+                continue  # a batch of rows whose c is missing
             if read_apart:
                 with torch.no_grad():
                     values.append(self(*arguments, weights=w, generator=generator))
