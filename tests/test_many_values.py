@@ -111,8 +111,8 @@ class Linear(nn.Module):
 def test_training_sheds_two_thousand_values():
     """x has the label in two columns and the value's means in others; some values are nearly all of
     one class, so that plain training reads them."""
-    n, gen = 12_000, torch.Generator().manual_seed(1)
-    x, c, truth = rows(n, VALUES, 0.3)
+    n, gen = 32_000, torch.Generator().manual_seed(1)
+    x, c, _ = rows(n, VALUES, 0.5)
     first = torch.randn(VALUES, USEFUL, generator=torch.Generator().manual_seed(7))[:, 0]
     leaning = torch.sigmoid(3 * first)
     y = (torch.rand(n, generator=gen) < leaning[c[:, 0]]).long()
@@ -126,9 +126,9 @@ def test_training_sheds_two_thousand_values():
     for method, options in {"plain": {}, "mi": {"strength": 1.0}}.items():
         torch.manual_seed(0)
         run = infoshed.fit(
-            data, method, encoder=Linear(), dim=4, epochs=12, batch_size=128, lr=3e-3, **options
+            data, method, encoder=Linear(), dim=4, epochs=4, batch_size=256, lr=3e-3, **options
         )
-        # A probe that knows how values were made, fitted on half of rows that training never saw.
+        # A fresh probe, fitted on half of the rows that training never saw, judged on the other.
         z = run.encode(torch.cat([p.x for p in parts[2:]]))
         codes = torch.cat([p.c for p in parts[2:]])
         z = (z - z.mean(0)) / z.std(0)
@@ -138,7 +138,7 @@ def test_training_sheds_two_thousand_values():
         nats[method] = float(probe(z[judged], None).gather(1, codes[judged]).mean())
         if method == "mi":
             assert all(0 <= row["mi"] <= math.log(VALUES) for row in run.metrics)
-    assert nats["plain"] > 0.2
+    assert nats["plain"] > 0.5
     assert nats["mi"] < 0.5 * nats["plain"]
 
 
