@@ -1,4 +1,4 @@
-"""Thousands of values: what the critic reads against truth, that training sheds, and what is said."""
+"""Thousands of values: what the critic reads, that training sheds, and what is said."""
 
 import math
 
@@ -66,9 +66,7 @@ def test_it_agrees_with_the_closed_form_where_rows_abound():
     for batch in torch.arange(2000, len(z)).split(500):
         for kind in both:
             kind.update(z[batch], c[batch], None, None)
-    one, other = (
-        (kind(z[:2000], None).gather(1, c[:2000])[:, 0]).mean() for kind in both
-    )
+    one, other = ((kind(z[:2000], None).gather(1, c[:2000])[:, 0]).mean() for kind in both)
     assert float(other) == pytest.approx(float(one), abs=0.03)
 
 

@@ -87,7 +87,7 @@ def test_it_survives_json_and_so_do_those_of_earlier_versions():
 
 def test_what_is_not_mixed_is_refused():
     two = Binary("a", (0, 1), (0.5, 0.5)), Binary("b", (0, 1), (0.5, 0.5))
-    with pytest.raises(InfoshedError, match="not mixed.*use MultiCategorical"):
+    with pytest.raises(InfoshedError, match=r"not mixed.*use MultiCategorical"):
         Mixed("ab", two)
     with pytest.raises(InfoshedError, match="must be categorical or continuous, got multi-"):
         Mixed("ab", (MultiCategorical("a", two), Continuous("b", (0.0,), (1.0,))))
@@ -125,7 +125,9 @@ def test_the_estimate_and_its_fitting_are_those_of_the_parts_apart():
             return Critic(build_estimator("auto", 3, part, codes), 1e-2)
 
     both = made(attribute, c)
-    apart = [made(part, code) for part, code in zip(attribute.parts, attribute.split(c), strict=True)]
+    apart = [
+        made(part, code) for part, code in zip(attribute.parts, attribute.split(c), strict=True)
+    ]
     # Initial weights differ (one stream of random numbers), what is fitted from them must not.
     for part, own in zip(both.estimator.parts, apart, strict=True):  # type: ignore[arg-type]
         state = part.state_dict()
@@ -185,7 +187,9 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     old = values["age"] > 40
     y = np.where(rng.random(600) < 0.8, old, rng.integers(0, 2, 600))
     path = tmp_path_factory.mktemp("mixed") / "people.csv"
-    rows = zip(*values.values(), rng.normal(size=600) + y, rng.normal(size=600) + old, y, strict=True)
+    rows = zip(
+        *values.values(), rng.normal(size=600) + y, rng.normal(size=600) + old, y, strict=True
+    )
     path.write_text("sex,age,a,b,y\n" + "".join(",".join(map(str, row)) + "\n" for row in rows))
     return path
 
@@ -196,9 +200,7 @@ def test_an_own_table_with_both_kinds_trains_saves_and_is_audited(path: Path, tm
     data = infoshed.load(str(path), target="y", attribute="sex,age")
     assert data.attribute.kind == "mixed"
     assert "attribute, quantity" in data.notes[0]
-    run = infoshed.fit(
-        data, epochs=1, out=tmp_path, strength={"sex": 0.3}, budget={"age": 0.05}
-    )
+    run = infoshed.fit(data, epochs=1, out=tmp_path, strength={"sex": 0.3}, budget={"age": 0.05})
     again = infoshed.load_run(tmp_path)
     assert again.attribute == data.attribute
     assert again.config.to_dict() == run.config.to_dict()
@@ -212,7 +214,9 @@ def test_an_own_table_with_both_kinds_trains_saves_and_is_audited(path: Path, tm
 
 
 def test_the_kind_of_one_column_can_be_said(path: Path):
-    data = infoshed.load(str(path), target="y", attribute="sex,age", attribute_kind="age=continuous")
+    data = infoshed.load(
+        str(path), target="y", attribute="sex,age", attribute_kind="age=continuous"
+    )
     assert data.attribute.kind == "mixed"
     with pytest.raises(InfoshedError, match="the name in attribute-kind"):
         infoshed.load(str(path), target="y", attribute="sex", attribute_kind="size=continuous")

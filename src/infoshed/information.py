@@ -36,8 +36,8 @@ def label_information(y: Tensor, c: Tensor, attribute: Attribute) -> float:
     """
     if not attribute.heads:
         raise InfoshedError(
-            f"I(Y;C) from a table needs a discrete attribute; '{attribute.name}' is {attribute.kind}: "
-            "give a budget in nats, or bin it"
+            f"I(Y;C) from a table needs a discrete attribute; '{attribute.name}' is "
+            f"{attribute.kind}: give a budget in nats, or bin it"
         )
     total = 0.0
     for m, code in zip(attribute.heads, c.T, strict=True):

@@ -84,7 +84,7 @@ class LabelPrior:
         self.decided = float(left) < DECIDED * -float((rows * rows.log()).sum())
 
     def _features(self, c: Tensor) -> Tensor:
-        """Features of c for the regression; squares and products too where some of c is continuous."""
+        """Features of c for the regression; squares and products too where c has quantities."""
         features = self.attribute.features(c)
         if not self.attribute.heads:
             i, j = torch.triu_indices(features.shape[1], features.shape[1])

@@ -27,7 +27,8 @@ brings g_task to z, the balanced gradient is added to it. So the task's own grap
 may be compiled, and the value of the penalty is not in the loss. Where the loss is scaled on its
 way back, `scale` says by how much: 1/k for k accumulated batches, the scaler's scale in float16. z
 may be float16 or bfloat16; the critic computes in float32. Parts of c have strengths or budgets of
-their own by `pressure={"sex": Budget(0.01), "age": 0.3}` (see `infoshed.penalty_parts`). `term` and `update` are the same in two steps, for a loop that wants the value.
+their own by `pressure={"sex": Budget(0.01), "age": 0.3}` (see `infoshed.penalty_parts`). `term` and
+`update` are the same in two steps, for a loop that wants the value.
 
 Rows whose c is missing (code -1, NaN where c is continuous, in any column) carry weight 0 in the
 critic, the estimate and its gradient, and g_task is compared over the other rows: the penalty is

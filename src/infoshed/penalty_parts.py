@@ -2,9 +2,11 @@
 
     added to the task's gradient in z  =  sum_k strength_k * g_k * min(|g_task|, |g_k|) / |g_k|
 
-g_k is the gradient of I(Z;C_k), each balanced against the gradient of the task alone, so that
-neither the order of the parts nor their number changes what a strength means (see
-`infoshed.pressures`). With m parts the sum may be up to sum_k strength_k times as long as g_task.
+g_k is the gradient of I(Z;C_k), each balanced by itself, so that neither the order of the parts nor
+their number changes what a strength means (see `infoshed.pressures`). The sum may be up to
+sum_k strength_k times as long as g_task. Parts under a budget enter as they are, and g_task is then
+the gradient of the task and of those parts: once a task is learned its own is short, and a strength
+measured by it would be idle beside a budget that goes on moving z.
 
 Every part is estimated on the rows in which that part is known: a row without an age still tells
 about sex.

@@ -5,7 +5,7 @@
 
 One strength is a promise about the whole: the information gradient, of the sum, is balanced as one
 and never outweighs the task's. Strengths of their own are promises about each part, so every part's
-gradient is balanced by itself (see `infoshed.penalty`), all of them against the task's alone: under
+gradient is balanced by itself (see `infoshed.penalty_parts`), all of them against the same: under
 one balance a part with a long gradient would leave none for the others, and changing one strength
 would change what all the others do.
 """

@@ -76,4 +76,3 @@ class Mixed(Several):
 
     def to_dict(self) -> dict[str, Any]:
         return {"kind": self.kind, "name": self.name, "parts": [p.to_dict() for p in self.parts]}
-

@@ -74,4 +74,3 @@ def left_in_z(run: Run, data: DataSet) -> str:
         of = "" if share is None else f", {percent_text(share)} of H({name})"
         found.append(f"{nats} nats of {name} ({low} to {high}){of}")
     return f"Fresh judges on {int(known.sum()):,} validation rows read {'; '.join(found)}, in z."
-

@@ -126,9 +126,7 @@ def own(
     given_c = parts if len(spec.parts) > 1 else np.column_stack(list(parts.values()))
     c = spec.encode(given_c)
     inputs, x = content.learn(rows["train"])
-    splits = {
-        k: Split(x(r), torch.from_numpy(y[r]), c[r]) for k, r in rows.items()
-    }
+    splits = {k: Split(x(r), torch.from_numpy(y[r]), c[r]) for k, r in rows.items()}
     lines = [_target_line(target, classes, y), *_attribute_lines(spec), *content.lines]
     sizes = ", ".join(f"{len(part):,} {name}" for name, part in rows.items())
     params = {"target": target, "attribute": attribute, "attribute_kind": attribute_kind}

@@ -2,7 +2,7 @@
 
 The discriminant of `infoshed.estimators.discriminant` costs the cube of the number of values, and
 its means are noise where a window of batches shows each value a few times. Here the means of z by
-value are themselves a sample (empirical Bayes; as in PLDA, Ioffe 2006). Given y, with r = z - E[z|y],
+value are themselves a sample (empirical Bayes; as in PLDA, Ioffe 2006). Given y, r = z - E[z|y],
 
     r | c ~ N(m_c, W),    m_c ~ N(0, B)
 
@@ -59,7 +59,8 @@ class ManyValues(nn.Module):
         self.dim, self.heads = dim, heads
         self.memory = max(Discriminant.MEMORY, 4.0 * max(heads)) if memory is None else memory
         self.rows = self.solved = 0
-        values, classes, parts = sum(heads), 1 if log_prior.ndim == 1 else len(log_prior), len(heads)
+        values, parts = sum(heads), len(heads)
+        classes = 1 if log_prior.ndim == 1 else len(log_prior)
         self.register_buffer("log_prior", log_prior, persistent=False)
         first = torch.tensor([0, *heads[:-1]]).cumsum(0) + dim
         self.register_buffer("first", first, persistent=False)
@@ -132,7 +133,8 @@ class ManyValues(nn.Module):
             strict=True,
         )
         solved = [self._part(spread, sums, *counts) for sums, counts in columns]
-        new = [torch.stack([s[0] for s in solved]), *(torch.cat(t) for t in list(zip(*solved))[1:])]
+        bases, *tables = zip(*solved, strict=True)
+        new = [torch.stack(bases), *map(torch.cat, tables)]
         fine = torch.stack([finite(tensor) for tensor in new]).all()
         # New tensors: the old ones may be in a graph that is yet to be differentiated.
         old = (self.basis, self.slope, self.curve, self.bias)
