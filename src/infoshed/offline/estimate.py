@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from infoshed.attributes import Categorical, infer_attribute
+from infoshed.attributes.values import by_name
 from infoshed.checks import (
     InfoshedError,
     as_array,
@@ -119,6 +120,11 @@ def estimate_mi(
     check_number("folds", folds, 2, 100, integer=True)
     check_number("seed", seed, 0, integer=True)
     z = representation(z)
+    if by_name(c) is not None:
+        raise InfoshedError(
+            f"`{name}` must be an array, got columns by name; estimate them one by one, or use "
+            "`infoshed.audit`"
+        )
     attribute = infer_attribute(c, name)
     codes = attribute.encode(c).numpy()
     classes = None if y is None else class_codes(y)
