@@ -108,9 +108,10 @@ class LabelPrior:
 
     def _scores(self, c: Tensor) -> Tensor:
         """What the regression says of every class, (n, classes), for codes without missing ones."""
+        assert self.weight is not None
+        assert self.bias is not None
         if not self.many:
             return F.linear(self._features(c), self.weight, self.bias)
-        assert self.weight is not None
         return self.weight.T[c + self._places(c)].sum(1) + self.bias
 
     def log_ratio(self, c: Tensor) -> Tensor:

@@ -89,7 +89,7 @@ class MutualInformationPenalty:
         if isinstance(pressure, Mapping) and cls is MutualInformationPenalty:
             from infoshed.penalty_parts import PartPenalties
 
-            cls = PartPenalties
+            return super().__new__(PartPenalties)
         return super().__new__(cls)
 
     def __init__(

@@ -65,10 +65,11 @@ def make_pressures(
         known = part.known(codes)
         return Budget(budget_nats(value, part, y[known], codes[known]))
 
-    strengths = strength if isinstance(strength, dict) else {}
-    budgets = budget if isinstance(budget, dict) else {}
+    strengths: dict[str, Any] = strength if isinstance(strength, dict) else {}
+    budgets: dict[str, Any] = budget if isinstance(budget, dict) else {}
     if not strengths and not budgets:
-        return FixedStrength(strength) if budget is None else held(budget, attribute, c)
+        one: Any = strength
+        return FixedStrength(one) if budget is None else held(budget, attribute, c)
     check_parts(attribute, {**strengths, **budgets})
     pressures: dict[str, Pressure] = {}
     for part, codes in zip(attribute.parts, attribute.split(c), strict=True):

@@ -30,7 +30,8 @@ def infer_attribute(values: Any, name: str = "c", missing: bool = False) -> Attr
     named = by_name(values)
     if named is not None:
         if len(named) == 1:
-            return infer_attribute(*named.values(), *named, missing)
+            ((part, column),) = named.items()
+            return infer_attribute(column, part, missing)
         kind = Mixed if any(v.dtype.kind == "f" for v in named.values()) else MultiCategorical
         return kind.from_values(named, ", ".join(named), missing=missing)
     array = as_array(name, values)
