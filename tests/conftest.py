@@ -42,7 +42,7 @@ def make_data() -> Callable[..., DataSet]:
     """A generated table by the kind of its attribute: y is plain to see in one column of x, c in
     another, and c follows y in training."""
 
-    def values(kind: str, follows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def values(kind: str, follows: np.ndarray, rng: np.random.Generator) -> Any:
         n = len(follows)
         if kind == "binary":
             return follows
@@ -50,7 +50,8 @@ def make_data() -> Callable[..., DataSet]:
             return 2 * follows + rng.integers(0, 2, n)
         if kind == "multi-categorical":
             return np.stack([follows, rng.integers(0, 3, n)], 1)
-        return follows + rng.normal(scale=0.5, size=n)
+        size = follows + rng.normal(scale=0.5, size=n)
+        return {"group": follows, "size": size} if kind == "mixed" else size
 
     def make(kind: str = "binary", n: int = 320, seed: int = 0, **changes: Any) -> DataSet:
         rng = np.random.default_rng(seed)
@@ -58,7 +59,8 @@ def make_data() -> Callable[..., DataSet]:
         def split(rows: int, agreement: float, attribute: Attribute | None = None):
             y = rng.integers(0, 2, rows)
             c = values(kind, np.where(rng.random(rows) < agreement, y, 1 - y), rng)
-            signs = np.stack([2 * y - 1, 2 * (c if c.ndim == 1 else c[:, 0]) - 1], 1)
+            seen = c["group"] if kind == "mixed" else c if c.ndim == 1 else c[:, 0]
+            signs = np.stack([2 * y - 1, 2 * seen - 1], 1)
             x = np.concatenate(
                 [signs * [1, 2] + rng.normal(size=(rows, 2)), rng.normal(size=(rows, 4))], 1
             )

@@ -450,9 +450,14 @@ def test_a_broken_row_of_z_is_named(value: float):
         estimate_mi(z, C)
 
 
-def test_too_many_values_are_refused():
+def test_columns_by_name_are_refused():
+    with pytest.raises(InfoshedError, match=r"must be an array, got columns by name"):
+        estimate_mi(Z, {"sex": C})
+
+
+def test_a_combination_of_values_for_each_row_is_refused():
     c = np.arange(1100)
-    with pytest.raises(InfoshedError, match="takes 1,100 distinct values together; at most 1,000"):
+    with pytest.raises(InfoshedError, match=r"1,100 of 1,100 rows have a value of c that no other"):
         estimate_mi(noise(1100)[0], np.stack([c // 50, c % 50], 1))
 
 

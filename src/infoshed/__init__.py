@@ -13,6 +13,7 @@ from infoshed.attributes import (
     Binary,
     Categorical,
     Continuous,
+    Mixed,
     MultiCategorical,
     infer_attribute,
 )
@@ -73,6 +74,7 @@ __all__ = [
     "LabelPrior",
     "METHODS",
     "MIEstimate",
+    "Mixed",
     "MultiCategorical",
     "MutualInformationPenalty",
     "NonFiniteError",

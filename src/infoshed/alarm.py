@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from infoshed.checks import check_same_length
-from infoshed.estimators.discriminant import Discriminant
+from infoshed.estimators.many_values import make_discriminant
 
 CHANCE = 0.95  # of the chance loss
 SPREAD = 1e-3  # of the length of z
@@ -61,7 +61,7 @@ def probe(
     values = z.new_zeros(len(z))
     for k in range(FOLDS):
         fit, judged = fold != k, fold == k
-        discriminant = Discriminant(z.shape[1], heads, log_prior).to(z.device)
+        discriminant = make_discriminant(z.shape[1], heads, log_prior).to(z.device)
         discriminant.update(z[fit], c[fit], None if y is None else y[fit], None)
         ratios = discriminant(z[judged], None if y is None else y[judged])
         at = c[judged] + (discriminant.first - discriminant.dim)

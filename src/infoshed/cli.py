@@ -295,11 +295,10 @@ def introduced(data: DataSet) -> DataSet:
     """The user's own data, after saying how they were read and how biased the training rows are;
     the latter is in the description then, for the report."""
     from infoshed.auditing import audit_data as audit_table
-    from infoshed.auditing.run import named_values
     from infoshed.auditing.text import data_lines
 
     classes = np.array(data.classes)[data.train.y.numpy()]
-    c = named_values(data.attribute, data.train.c.numpy())
+    c = data.attribute.decode(data.train.c)
     found = audit_table(classes, c, target_name=data.params["target"], estimator="quick")
     lines = data_lines(found)
     print("\n".join([*data.notes, *lines]), file=sys.stderr)

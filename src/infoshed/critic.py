@@ -2,7 +2,8 @@
 
     parameters <- parameters - lr * Adam( gradient of loss(batch) ),    once per batch
 
-How is the estimator's matter (`Estimator.fit`); one without parameters is only read.
+How is the estimator's matter (`Estimator.fit`); one without parameters is only read. The parts of
+a sum are fitted each by itself, as their losses have no parameter in common.
 """
 
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from infoshed.estimators import Estimator
+from infoshed.estimators.parts import SumOfParts
 from infoshed.optim import PackedAdam
 
 
@@ -34,7 +36,10 @@ class Critic:
     def __init__(self, estimator: Estimator, lr: float):
         self.estimator = estimator
         self.optimizer = None
-        if estimator.fitted:
+        self.parts = []
+        if isinstance(estimator, SumOfParts):
+            self.parts = [Critic(part, lr) for part in estimator.parts]
+        elif estimator.fitted:
             self.optimizer = PackedAdam(estimator.parameters(), lr, estimator.decay)
 
     def fit(
@@ -56,6 +61,12 @@ class Critic:
         estimator, optimizer = self.estimator, self.optimizer
         if estimator.standardize is not None:
             estimator.standardize.update(z)
+        if self.parts:
+            z = estimator.standardized(z)
+            each = zip(self.parts, estimator.attribute.split(c), strict=True)
+            fitted = [part.fit(z, code, y, weights, batches, generator) for part, code in each]
+            values, norms = (torch.stack(found) for found in zip(*fitted, strict=True))
+            return Fitted(values.sum(0), norms.norm(dim=0))
         if optimizer is None:
             with torch.no_grad():
                 value = estimator(z, c, y, weights=weights, generator=generator)
@@ -64,16 +75,19 @@ class Critic:
 
     def state_dict(self) -> dict[str, Any]:
         """All that `load_state_dict` needs to go on bit for bit."""
-        return {
+        state = {
             "estimator": self.estimator.state_dict(),
             "optimizer": self.optimizer.state_dict() if self.optimizer else {},
         }
+        return state | {"parts": [p.state_dict() for p in self.parts]} if self.parts else state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a saved state."""
         self.estimator.load_state_dict(state["estimator"])
         if self.optimizer is not None:
             self.optimizer.load_state_dict(state["optimizer"])
+        for part, theirs in zip(self.parts, state.get("parts", ()), strict=True):
+            part.load_state_dict(theirs)
 
 
 @contextmanager

@@ -2,8 +2,8 @@
 
     g(y, c) = number of the cell (y, b(c)),    only cells with a training row are counted
 
-b(c) is c itself where it is discrete, all parts of several categoricals jointly. A continuous c is
-binned: each column by the quartiles of its training values, all columns jointly.
+b(c) is c itself where it is discrete, all parts of several jointly. A quantity is binned: each
+column by the quartiles of its training values, all columns jointly.
 """
 
 import numpy as np
@@ -23,11 +23,15 @@ class Groups:
     """
 
     def __init__(self, y: Tensor, c: Tensor, attribute: Attribute):
-        self.edges = None
-        if not attribute.heads:
-            # numpy's, as torch's refuses more than 16 million values.
-            edges = np.quantile(c.numpy(), np.arange(1, BINS) / BINS, axis=0)
-            self.edges = torch.from_numpy(edges.T.copy())
+        self.attribute = attribute
+        # numpy's quantiles, as torch's refuses more than 16 million values.
+        self.edges = [
+            None if part.heads
+            else torch.from_numpy(
+                np.quantile(code.numpy(), np.arange(1, BINS) / BINS, axis=0).T.copy()
+            )
+            for part, code in zip(attribute.parts, attribute.split(c), strict=True)
+        ]  # fmt: skip
         self.cells, self.index, self.counts = torch.unique(
             self._cells(y, c), dim=0, return_inverse=True, return_counts=True
         )
@@ -39,10 +43,14 @@ class Groups:
 
     def discrete(self, c: Tensor) -> Tensor:
         """Codes c (n, columns) as whole numbers, int64: as they are, or their bins."""
-        if self.edges is None:
-            return c
-        pairs = zip(self.edges, c.T, strict=True)
-        return torch.stack([torch.bucketize(column.contiguous(), e) for e, column in pairs], 1)
+        bins = []
+        for edges, code in zip(self.edges, self.attribute.split(c), strict=True):
+            if edges is None:
+                bins.append(code)
+                continue
+            pairs = zip(edges, code.T, strict=True)
+            bins.append(torch.stack([torch.bucketize(v.contiguous(), e) for e, v in pairs], 1))
+        return torch.cat(bins, 1)
 
     def of(self, y: Tensor, c: Tensor) -> Tensor:
         """The group of every row (n,) int64, -1 for a pair (y, c) that never occurs in training.

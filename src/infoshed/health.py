@@ -9,6 +9,7 @@ rows by heart; an estimate at the ceiling, that it cannot rise further; skipped 
 features or scores overflow. All are tensors: nothing waits for a GPU until they are read.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +61,29 @@ class Health:
             gradient=gradient,
             skipped=skipped,
             saturated=(running >= SATURATED * ceiling).float() if ceiling else 0 * running,
+            ceiling=ceiling,
+        )
+
+    @classmethod
+    def of_parts(cls, parts: "Sequence[Health]") -> "Health":
+        """The record of a sum of estimates: saturated where one of them is, the share skipped that
+        of the worst."""
+
+        def total(values: list[Tensor | None]) -> Tensor | None:
+            known = [value for value in values if value is not None]
+            return torch.stack(known).sum() if len(known) == len(values) else None
+
+        ceilings = [part.ceiling for part in parts if part.ceiling is not None]
+        ceiling = sum(ceilings) if len(ceilings) == len(parts) else None
+        estimate = torch.stack([part.estimate for part in parts]).sum()
+        return cls(
+            estimate=estimate,
+            share=estimate / ceiling if ceiling else None,
+            held_out=total([part.held_out for part in parts]),
+            gap=total([part.gap for part in parts]),
+            gradient=torch.stack([part.gradient for part in parts]).norm(),
+            skipped=torch.stack([part.skipped for part in parts]).max(),
+            saturated=torch.stack([part.saturated for part in parts]).max(),
             ceiling=ceiling,
         )
 

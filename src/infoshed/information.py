@@ -32,12 +32,12 @@ def label_information(y: Tensor, c: Tensor, attribute: Attribute) -> float:
     Args:
         y: classes (n,). c: codes (n, columns).
 
-    Raises `InfoshedError` for a continuous attribute.
+    Raises `InfoshedError` where some of the attribute is continuous.
     """
     if not attribute.heads:
         raise InfoshedError(
-            f"I(Y;C) from a table needs a discrete attribute; '{attribute.name}' is continuous: "
-            "give a budget in nats, or bin it"
+            f"I(Y;C) from a table needs a discrete attribute; '{attribute.name}' is "
+            f"{attribute.kind}: give a budget in nats, or bin it"
         )
     total = 0.0
     for m, code in zip(attribute.heads, c.T, strict=True):

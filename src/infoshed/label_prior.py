@@ -20,7 +20,7 @@ c is known. Where c is missing log p(y|c)/p(y) is taken as 0, no correction: if 
 h(z) alone is the posterior of y given z, so rows whose c is missing at random bias nothing.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sklearn.linear_model import LogisticRegression
 
 WEIGHT_CAP = 30.0
+MANY = 256  # values of c
 DECIDED = 0.03  # of H(Y)
 
 
@@ -50,6 +51,8 @@ class LabelPrior:
     ):
         self.attribute = attribute
         self.classes = classes
+        # One-hot columns for all of them would fill the memory with zeros.
+        self.many = sum(attribute.heads) > MANY
         share = torch.ones(len(y)) if weights is None else weights
         counts = np.bincount(y.numpy(), share.numpy(), minlength=classes)
         # A class without training rows keeps a finite logarithm; nothing is ever predicted for it.
@@ -69,7 +72,7 @@ class LabelPrior:
         from sklearn.linear_model import LogisticRegression
 
         regression = LogisticRegression(C=10.0, max_iter=2000).fit(
-            self._features(distinct[:, 1:].to(c.dtype)).numpy(),
+            self._design(distinct[:, 1:].to(c.dtype)),
             distinct[:, 0].long().numpy(),
             sample_weight=repeats.numpy(),
         )
@@ -81,19 +84,41 @@ class LabelPrior:
         self.decided = float(left) < DECIDED * -float((rows * rows.log()).sum())
 
     def _features(self, c: Tensor) -> Tensor:
-        """Features of c for the regression; squares and products too where c is continuous."""
+        """Features of c for the regression; squares and products too where c has quantities."""
         features = self.attribute.features(c)
         if not self.attribute.heads:
             i, j = torch.triu_indices(features.shape[1], features.shape[1])
             features = torch.cat([features, features[:, i] * features[:, j]], 1)
         return features
 
+    def _design(self, c: Tensor) -> Any:
+        """The features as the regression reads them, sparse where c has very many values."""
+        if not self.many:
+            return self._features(c).numpy()
+        from scipy.sparse import csr_matrix
+
+        at = (c + self._places(c)).numpy()
+        ones = np.ones(at.size, dtype=np.float32)
+        starts = np.arange(len(at) + 1) * at.shape[1]
+        return csr_matrix((ones, at.ravel(), starts), shape=(len(at), self.attribute.width))
+
+    def _places(self, c: Tensor) -> Tensor:
+        """Where the values of each part begin among the features, (parts,)."""
+        return torch.tensor([0, *self.attribute.heads[:-1]], device=c.device).cumsum(0)
+
+    def _scores(self, c: Tensor) -> Tensor:
+        """What the regression says of every class, (n, classes), for codes without missing ones."""
+        assert self.weight is not None
+        assert self.bias is not None
+        if not self.many:
+            return F.linear(self._features(c), self.weight, self.bias)
+        return self.weight.T[c + self._places(c)].sum(1) + self.bias
+
     def log_ratio(self, c: Tensor) -> Tensor:
         """log p(y|c) - log p(y) for every class: codes (n, columns) -> (n, classes), in nats."""
         if self.weight is None:
             return torch.zeros(len(c), self.classes)
-        scores = F.linear(self._features(self.attribute.filled(c)), self.weight, self.bias)
-        ratio = scores.log_softmax(1) - self.log_marginal
+        ratio = self._scores(self.attribute.filled(c)).log_softmax(1) - self.log_marginal
         return torch.where(self.attribute.known(c)[:, None], ratio, 0)
 
     def weights(self, y: Tensor, c: Tensor) -> Tensor:

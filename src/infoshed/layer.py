@@ -1,6 +1,6 @@
 """Shedding at a layer of somebody else's model, by its name.
 
-    z = output of the layer, flattened to (n, dim)
+    z = output of the layer, flattened to (n, dim); (n, T, dim) where c is by step
 
 A hook on the layer hands z to a `MutualInformationPenalty`, which adds to the gradient that
 arrives there (see `infoshed.penalty`). The model, the loss and the loop stay as they are; what the
@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from infoshed.attributes import Attribute
 from infoshed.checks import InfoshedError, check_same_length
 from infoshed.penalty import MutualInformationPenalty
+from infoshed.sequences import by_step
 
 
 class ShedLayer:
@@ -72,7 +73,8 @@ class ShedLayer:
         scale: Tensor | float = 1.0,
     ) -> None:
         """Say what belongs to the rows of the next forward pass; arguments as in a call of
-        `MutualInformationPenalty`."""
+        `MutualInformationPenalty`. With c by step, (n, T[, columns]), the layer's output must be
+        (n, T, dim), and every step has a z of its own."""
         self.expected = (c, y, weights, scale)
 
     def remove(self) -> None:
@@ -111,12 +113,12 @@ class ShedLayer:
             raise InfoshedError(
                 f"layer '{self.layer}' gives a {type(first).__name__}, not a tensor; name another"
             )
-        z = first.flatten(1)
+        z = first if first.ndim == 3 and by_step(c, self.attribute) else first.flatten(1)
         check_same_length(z=z, c=c)
-        penalty = self.penalty or self._make(z.shape[1])
-        if z.shape[1] != self.dim:
+        penalty = self.penalty or self._make(z.shape[-1])
+        if z.shape[-1] != self.dim:
             raise InfoshedError(
-                f"layer '{self.layer}' gave rows of {self.dim} numbers, now of {z.shape[1]}; name "
+                f"layer '{self.layer}' gave rows of {self.dim} numbers, now of {z.shape[-1]}; name "
                 "a layer whose output has one size, such as one behind the pooling"
             )
         c, y, weights = (None if t is None else t.to(z.device) for t in (c, y, weights))

@@ -26,9 +26,9 @@ A call takes g_I there and fits the critic to the same rows afterwards; when the
 brings g_task to z, the balanced gradient is added to it. So the task's own graph is walked once and
 may be compiled, and the value of the penalty is not in the loss. Where the loss is scaled on its
 way back, `scale` says by how much: 1/k for k accumulated batches, the scaler's scale in float16. z
-may be float16 or bfloat16; the critic computes in float32. Several attributes have a penalty each,
-with a strength or budget of its own; a later one is balanced against what arrives with the earlier
-ones in it. `term` and `update` are the same in two steps, for a loop that wants the value.
+may be float16 or bfloat16; the critic computes in float32. Parts of c have strengths or budgets of
+their own by `pressure={"sex": Budget(0.01), "age": 0.3}` (see `infoshed.penalty_parts`). `term` and
+`update` are the same in two steps, for a loop that wants the value.
 
 Rows whose c is missing (code -1, NaN where c is continuous, in any column) carry weight 0 in the
 critic, the estimate and its gradient, and g_task is compared over the other rows: the penalty is
@@ -43,6 +43,7 @@ a segment that is checkpointed (torch.utils.checkpoint) counts once, though the 
 `Budget` follows the estimates of `hold_out` from its first call on, and until then those of `term`.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -57,6 +58,7 @@ from infoshed.estimators.standardize import finite
 from infoshed.health import Health, RunningMean
 from infoshed.pressure import FixedStrength, Pressure
 from infoshed.seeds import seeded, torch_generator
+from infoshed.sequences import as_rows, training_rows
 
 STRENGTH = 0.3
 HALF_SCALE = 2.0**12
@@ -76,7 +78,8 @@ class MutualInformationPenalty:
         y: training classes (n,); given, the penalty is I(Z;C|Y) instead of I(Z;C).
         weights: importance of the training rows (n,); given, the penalty is that of the weighted
             distribution, and `update` and `term` need weights too.
-        pressure: `FixedStrength` or `Budget`, or the number of a fixed strength.
+        pressure: `FixedStrength` or `Budget`, or the number of a fixed strength; or a dict of these
+            by the name of each part of the attribute.
         critic: a name in `ESTIMATORS`, or "auto".
         lr: learning rate of the critic's Adam.
         steps: critic steps per `update`.
@@ -89,6 +92,15 @@ class MutualInformationPenalty:
     Raises `InfoshedError` for a critic without a gradient in z, or one that does not take c.
     """
 
+    def __new__(
+        cls, *arguments: Any, pressure: Any = STRENGTH, **options: Any
+    ) -> "MutualInformationPenalty":
+        if isinstance(pressure, Mapping) and cls is MutualInformationPenalty:
+            from infoshed.penalty_parts import PartPenalties
+
+            return super().__new__(PartPenalties)
+        return super().__new__(cls)
+
     def __init__(
         self,
         dim: int,
@@ -97,7 +109,7 @@ class MutualInformationPenalty:
         y: Tensor | None = None,
         *,
         weights: Tensor | None = None,
-        pressure: Pressure | float = STRENGTH,
+        pressure: Pressure | float | Mapping[str, Pressure | float] = STRENGTH,
         critic: str = "auto",
         lr: float = 1e-3,
         steps: int = 2,
@@ -111,6 +123,7 @@ class MutualInformationPenalty:
                 raise InfoshedError("with `y` or `weights` give `c` of the training rows too")
             c, self.partly = attribute.typical(), True  # rows to come may lack c
         else:
+            c, y, weights = training_rows(attribute, c, y, weights)
             self.partly = not bool(attribute.known(c).all())
         known = attribute.known(c)
         if not bool(known.any()):
@@ -124,6 +137,7 @@ class MutualInformationPenalty:
             ESTIMATORS[critic].check_trainable()
         with seeded(seed, "critic"):
             self.estimator = build_estimator(critic, dim, attribute, c, y, weights=weights)
+        assert not isinstance(pressure, Mapping)  # that is `PartPenalties`
         self.pressure = pressure if isinstance(pressure, Pressure) else FixedStrength(pressure)
         self.steps = steps
         self.conditional = y is not None
@@ -153,7 +167,8 @@ class MutualInformationPenalty:
 
         Args:
             z: (n, dim) with its graph, on the way from the inputs to the loss. c: codes
-                (n, columns). y: classes (n,).
+                (n, columns). y: classes (n,). Or by step, (n, T, dim) and (n, T[, columns]), see
+                `infoshed.sequences`.
             weights: importance of the rows (n,).
             scale: by what the task loss is multiplied before its backward pass.
 
@@ -173,7 +188,7 @@ class MutualInformationPenalty:
             found = self._step(*given) if again else read
             if found is None:
                 return arriving
-            extra = self._pressed(found, arriving.float() / scale)
+            extra = self._pressed(found, arriving, scale)
             return arriving + (extra * scale).to(arriving.dtype)
 
         z.register_hook(add)
@@ -222,11 +237,9 @@ class MutualInformationPenalty:
         # In float16 a gradient of a mean over rows may be too small to be told from 0.
         up = HALF_SCALE if z.dtype == torch.float16 else 1.0
         (task_gradient,) = torch.autograd.grad(task_loss * up, z, retain_graph=True)
-        extra = self._pressed(read, task_gradient.to(read.gradient.dtype) / up)
+        extra = self._pressed(read, task_gradient, up)
         surrogate = (z.to(extra.dtype) * extra).sum()
-        good, strength = torch.isfinite(read.estimate), self.pressure.strength.to(z.device)
-        value = torch.where(good, strength * self.estimate, 0)
-        return surrogate + (value - surrogate).detach()
+        return surrogate + (self._value(read) - surrogate).detach()
 
     @torch.no_grad()
     def hold_out(
@@ -253,7 +266,8 @@ class MutualInformationPenalty:
 
     def _rows(self, z: Tensor, c: Tensor, y: Tensor | None, weights: Tensor | None) -> Rows:
         """The batch of all processes as the critic takes it, on the device of z, where the critic
-        goes too: codes without missing ones, whose rows weigh 0."""
+        goes too: by row, and codes without missing ones, whose rows weigh 0."""
+        z, c, y, weights = as_rows(self.attribute, z, c, y, weights)
         if self.device != z.device:
             self.estimator.to(z.device)
             self.device = z.device
@@ -311,10 +325,15 @@ class MutualInformationPenalty:
         self._fit(rows)
         return read
 
-    def _pressed(self, read: "_Reading", task_gradient: Tensor) -> Tensor:
-        """What is added to the task's gradient in z (n, dim); 0 where it is not finite."""
+    def _pressed(self, read: "_Reading", arriving: Tensor, scale: Tensor | float) -> Tensor:
+        """What is added to the task's gradient in z, of its shape; 0 where it is not finite.
+
+        Args:
+            arriving: that gradient, (n, dim) or by step, times `scale`.
+        """
         gradient, good = read.gradient, torch.isfinite(read.estimate)
         known, own = read.rows.known, read.rows.own
+        task_gradient = (arriving.to(gradient.dtype) / scale).reshape(-1, gradient.shape[1])
         if self.pressure.balanced:
             if known is not None:
                 share = known.mean().clamp_min(1 / len(known))
@@ -328,7 +347,22 @@ class MutualInformationPenalty:
         # Data parallelism will divide by the number of processes.
         strength = self.pressure.strength.to(gradient.device) * self.processes.count
         # `where` and not a product: 0 times NaN is NaN.
-        return strength * torch.where(good, gradient[own], 0)
+        pressed = strength * torch.where(good, gradient[own], 0)
+        return pressed.reshape(arriving.shape)
+
+    def _value(self, read: "_Reading") -> Tensor:
+        """strength * estimate, 0 where it is not finite; after `_pressed`."""
+        strength = self.pressure.strength.to(read.estimate.device)
+        return torch.where(torch.isfinite(read.estimate), strength * self.estimate, 0)
+
+    @property
+    def parts(self) -> "dict[str, MutualInformationPenalty]":
+        """The penalties with a pressure of their own, by the name of what they shed."""
+        return {self.attribute.name: self}
+
+    def codes(self, c: Tensor) -> dict[str, Tensor]:
+        """The columns of codes c (n, columns) that each of `parts` reads, by its name."""
+        return {self.attribute.name: c}
 
     @property
     def health(self) -> Health:

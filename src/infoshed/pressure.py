@@ -148,7 +148,7 @@ def budget_nats(budget: float | str, attribute: Attribute, y: Tensor, c: Tensor)
             if attribute.entropy is None:
                 raise InfoshedError(
                     f"a budget in % of H(C) needs a discrete attribute; '{attribute.name}' is "
-                    "continuous: give it in nats"
+                    f"{attribute.kind}: give it in nats"
                 )
             return share * attribute.entropy
         nats = float(budget)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 from cyclopts import Group, Parameter, Token
 
+from infoshed.assignments import as_text
 from infoshed.checks import InfoshedError
 from infoshed.data import DATASETS, own
 from infoshed.io import read_json
@@ -57,7 +58,7 @@ class SharedFlags:
     target: Annotated[str | None, Parameter(group=DATA)] = None
     "Own file: the column of the classes to predict."
     attribute_kind: Annotated[str | None, Parameter(group=DATA)] = None
-    "Own file: auto, categorical or continuous, where the attribute's numbers do not say (auto)."
+    "Own file: auto, categorical or continuous, where numbers do not say; or age=continuous,..."
     categories: Annotated[str | None, Parameter(group=DATA)] = None
     "Own file: columns of numbers that are names, such as a postcode, with commas."
     images: Annotated[str | None, Parameter(group=DATA)] = None
@@ -101,10 +102,10 @@ class TrainFlags(SharedFlags):
     "Write the figures to tensorboard or mlflow too (extras of the same names; both with a comma)."
     seed: Annotated[int | None, Whole, Parameter(group=TRAINING)] = None
     "Seed of everything: split, colours, weights, batches (0)."
-    strength: Annotated[float | None, Parameter(group=METHOD)] = None
-    "Weight of the method's penalty: for mi the paper's lambda (0.3). 0 is plain training."
+    strength: Annotated[float | str | None, Parameter(group=METHOD)] = None
+    "Weight of the penalty: for mi the paper's lambda (0.3), 0 is plain; of several: sex=0.3,age=1."
     budget: Annotated[str | float | None, Parameter(group=METHOD)] = None
-    'Hold the information at a level instead: nats ("0.05"), a share of H(C) ("5%"), or "label".'
+    'Hold the information at a level: nats ("0.05"), a share of H(C) ("5%"), "label"; or sex=5%,...'
     on_alarm: Annotated[str | None, Parameter(group=METHOD)] = None
     "With a budget, at signs of collapse: warn, stop, or back-off, raising the budget (warn)."
 
@@ -162,5 +163,5 @@ def command_of(run: Run) -> str:
         if isinstance(value, bool):
             words.append(f"--{flag}" if value else f"--no-{flag}")
         else:
-            words += [f"--{flag}", str(value)]
+            words += [f"--{flag}", as_text(value)]
     return f"infoshed train {shlex.join(words)}"

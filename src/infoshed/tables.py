@@ -79,6 +79,11 @@ def results_table(runs: list[Run]) -> str:
     return text_table(["method", "accuracy on", "mean", "range", "each seed"], rows)
 
 
+def parts_of(row: dict[str, Any]) -> list[str]:
+    """The parts of c that a row of metrics has figures of: `mi_NAME`, `strength_NAME`."""
+    return [key.removeprefix("strength_") for key in row if key.startswith("strength_")]
+
+
 def run_table(run: Run) -> str:
     """The figures of one run."""
     last = run.metrics[-1] if run.metrics else {}
@@ -94,7 +99,12 @@ def run_table(run: Run) -> str:
     if last.get("mi") is not None:
         share = f" = {last['mi'] / entropy:.1%} of H(C)" if entropy else ""
         rows.append(["information estimate while training (nats)", f"{last['mi']:.3f}{share}"])
-        rows.append(["strength, last epoch", f"{last['strength']:.3g}"])
+    parts = parts_of(last)
+    for name in parts:
+        rows.append([f"information estimate, {name} (nats)", f"{last[f'mi_{name}']:.3f}"])
+    for name in parts or [""] * ("strength" in last):
+        of, key = f" of {name}" if name else "", f"strength_{name}" if name else "strength"
+        rows.append([f"strength{of}, last epoch", f"{last[key]:.3g}"])
     rows.append(["seconds", f"{run.seconds:.1f}"])
     return text_table(
         [f"{run.config.dataset}, {run.config.method}, seed {run.config.seed}", ""], rows

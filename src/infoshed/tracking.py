@@ -7,6 +7,7 @@ and draw no random numbers, so a run is the same with and without them.
 
 import math
 import os
+import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -106,7 +107,9 @@ class MLflow(Tracker):
 
     def scalars(self, values: dict[str, float], step: int) -> None:
         now = int(1000 * time.time())
-        metrics = [self.metric(name, value, now, step) for name, value in values.items()]
+        # Other characters, as a part of c may have them in its name, are refused.
+        named = {re.sub(r"[^\w\-./: ]", "_", name): value for name, value in values.items()}
+        metrics = [self.metric(name, value, now, step) for name, value in named.items()]
         self.client.log_batch(self.run, metrics=metrics)
 
     def close(self, finished: bool) -> None:

@@ -69,7 +69,8 @@ def test_it_trains_on_the_kinds_of_attribute_that_it_takes_and_refuses_others(
 ):
     data = make_data(kind, n=130)
     if kind not in METHODS[method].kinds:
-        refusal = f"method '{method}' takes .*, but 'group' is {kind}; methods that take it: .*mi"
+        named = f"'{data.attribute.name}' is {kind}"
+        refusal = f"method '{method}' takes .*, but {named}; methods that take it: .*mi"
         with pytest.raises(InfoshedError, match=refusal):
             fit(data, method, epochs=1, **fast_options(method))
         return

@@ -36,13 +36,14 @@ from infoshed.offline import estimate_mi
 from infoshed.offline.advice import data_warnings
 from infoshed.offline.crossfit import make_folds
 from infoshed.offline.estimate import PANELS
-from infoshed.offline.inputs import representation
+from infoshed.offline.inputs import few_values, representation
 from infoshed.seeds import numpy_generator
 
 LEAST_GROUP = 30
 FEWEST_ROWS = 40  # halves of 20, the least that probes take
 MOST_ROWS = 10_000
 MOST_CELLS = 64  # groups of an intersection: boosting fits trees for each
+MOST_PROBED = 200  # values of an attribute, for the same reason
 
 
 def audit(
@@ -237,6 +238,7 @@ class _Job:
                 np.add.at(table, (strata, code), 1)
                 label_nats = table_information(table)
         counts = np.bincount(code, minlength=len(part.groups))
+        probes = self._probes(z, values, code, part.name, part.discrete, notes)
         return AttributeAudit(
             name=part.name,
             discrete=part.discrete,
@@ -246,16 +248,27 @@ class _Job:
             information=information,
             given_y=given_y,
             label_nats=label_nats,
-            probes=self._probes(z, values, code, part.name),
+            probes=probes,
             outcomes=found,
             notes=tuple(notes),
         )
 
     def _probes(
-        self, z: np.ndarray, values: np.ndarray, code: np.ndarray, name: str
+        self,
+        z: np.ndarray,
+        values: np.ndarray,
+        code: np.ndarray,
+        name: str,
+        discrete: bool,
+        notes: list[str],
     ) -> PartLeakage:
         """The panel, fitted on one half of the rows and judged on the other."""
         self.say(f"{name}, fresh probes")
+        if len(np.unique(code)) > MOST_PROBED and discrete:
+            groups = np.unique(code, return_inverse=True)[1]
+            labels = [str(k) for k in range(groups.max() + 1)]
+            code, _ = few_values(groups, labels, MOST_PROBED, f"{name}, for the probes,", notes)
+            values = code
         ones = np.ones(len(z))
         none = np.zeros(len(z), np.int64)
         # Copies of a row stay in one half: a probe that has seen a row knows its value.

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from infoshed.attributes import Attribute, Categorical, Continuous, MultiCategorical
 from infoshed.auditing.perform import audit
 from infoshed.auditing.record import Audit
 from infoshed.auditing.words import nats_text, percent_text
@@ -40,7 +39,7 @@ def audit_run(run: Run, data: DataSet, split: str | None = None, **settings: Any
     held_out, classes = splits[split], np.array(run.config.classes)
     z = features_of(run.model, held_out)
     scores = run.model.head(z).softmax(1).detach().double().numpy()
-    values = [named_values(run.attribute, part.c.numpy()) for part in (held_out, data.train)]
+    values = [run.attribute.decode(part.c) for part in (held_out, data.train)]
     note = f"{len(held_out):,} rows of the split '{split}', which the run was not fitted on"
     # `infoshed.audit` reads scores in sorted order of the classes that occur.
     order, known = np.argsort(classes), len(held_out.y.unique()) == len(classes)
@@ -65,7 +64,7 @@ def left_in_z(run: Run, data: DataSet) -> str:
     split, found = data.validation, []
     known = run.attribute.known(split.c)
     z = features_of(run.model, split)[known]
-    for name, values in named_values(run.attribute, split.c[known].numpy()).items():
+    for name, values in run.attribute.decode(split.c[known]).items():
         try:
             estimate = estimate_mi(z, values, estimator="quick", name=name)
         except InfoshedError as error:
@@ -75,19 +74,3 @@ def left_in_z(run: Run, data: DataSet) -> str:
         of = "" if share is None else f", {percent_text(share)} of H({name})"
         found.append(f"{nats} nats of {name} ({low} to {high}){of}")
     return f"Fresh judges on {int(known.sum()):,} validation rows read {'; '.join(found)}, in z."
-
-
-def named_values(attribute: Attribute, codes: np.ndarray) -> dict[str, np.ndarray]:
-    """Codes of c (n, columns) as values by name, one entry for each part."""
-    if isinstance(attribute, Categorical):
-        return {attribute.name: np.array(attribute.levels)[codes[:, 0]]}
-    if isinstance(attribute, MultiCategorical):
-        return {
-            part.name: np.array(part.levels)[codes[:, i]] for i, part in enumerate(attribute.parts)
-        }
-    if isinstance(attribute, Continuous):
-        values = codes * np.array(attribute.scale) + np.array(attribute.mean)
-        k = values.shape[1]
-        names = [attribute.name] if k == 1 else [f"{attribute.name}[{i}]" for i in range(k)]
-        return dict(zip(names, values.T, strict=True))
-    raise InfoshedError(f"attribute '{attribute.name}' is of a kind that cannot be audited")

@@ -227,7 +227,7 @@ def _of_run(
     fail_above: float | None,
     settings: dict[str, Any],
 ) -> Audited:
-    from infoshed.auditing.run import audit_run, named_values
+    from infoshed.auditing.run import audit_run
 
     run = load_run(folder)
     config = run.config
@@ -248,7 +248,7 @@ def _of_run(
     place = {"data_dir": data_dir} if data_dir else {}
     data = load(config.dataset, **config.params, **place)
     if fail_above is not None:
-        _refuse_quantities(named_values(run.attribute, data.train.c[:1].numpy()))
+        _refuse_quantities(run.attribute.decode(data.train.c[:1]))
     with working(f"audit of {folder}") as say:
         found = audit_run(run, data, split, say=say, **settings)
     if other is None:

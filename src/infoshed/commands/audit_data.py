@@ -65,7 +65,6 @@ def audit_data(
         Print one JSON document instead of text.
     """
     from infoshed.auditing.data import audit_data as audit_table
-    from infoshed.auditing.run import named_values
     from infoshed.auditing.text import data_text
 
     write = writer(out)
@@ -77,7 +76,7 @@ def audit_data(
         }  # fmt: skip
         data = load(source, seed=seed, **{k: v for k, v in given.items() if v is not None})
         y: Any = np.array(data.classes)[data.train.y.numpy()]
-        c, label = named_values(data.attribute, data.train.c.numpy()), "label"
+        c, label = data.attribute.decode(data.train.c), "label"
     else:
         if not Path(source).suffix and not Path(source).exists():
             near = get_close_matches(source, DATASETS, 1)

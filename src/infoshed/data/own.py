@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from infoshed.attributes import Attribute, Continuous, MultiCategorical, infer_attribute
+from infoshed.assignments import assignments
+from infoshed.attributes import Attribute, Continuous, infer_attribute
 from infoshed.checks import InfoshedError, check_choice, check_number
 from infoshed.data.columns import complete, proxies, read_inputs, short
 from infoshed.inputs import ImageInputs, Inputs, TableInputs, as_text
@@ -66,8 +67,9 @@ def own(
     Args:
         path: .csv, .tsv or .parquet.
         target: the column of classes.
-        attribute: the column of the attribute; several with commas, of one kind.
-        attribute_kind: "auto", "categorical" or "continuous", as `infoshed.files.as_kind` has it.
+        attribute: the column of the attribute; several with commas.
+        attribute_kind: "auto", "categorical" or "continuous", as `infoshed.files.as_kind` has it;
+            or of single columns, as in "age=continuous", the others being auto.
         categories: columns of numbers that are names (such as a postcode), with commas.
         images: the folder of the pictures that a column of the file names; then they are x.
         size, color: of the pictures, in pixels; without colour they are grey.
@@ -82,11 +84,10 @@ def own(
             f"which columns of {path}? --target NAME, the classes, and --attribute NAME, what "
             "is to be shed"
         )
-    from infoshed.files import KINDS, read_table
+    from infoshed.files import read_table
     from infoshed.files.table import listed
     from infoshed.tables import text_table
 
-    check_choice("attribute-kind", attribute_kind, KINDS)
     _refuse_huge(path)
     table = read_table(str(path), missing=True)
     columns, names = dict(table.columns), _names(attribute)
@@ -111,21 +112,21 @@ def own(
             f"least {LEAST_ROWS} are needed for training, validation and test"
         )
     classes, y = _classes(target, columns.pop(target))
-    values, parts, kind_notes = _attribute(names, columns, attribute_kind)
+    parts, kind_notes = _attributes(names, columns, attribute_kind)
     for name, part in parts.items():
         _refuse_same(target, y, name, part)
     if images is not None:
         content, opened = _pictures(Path(images), columns, size, color)
-        y, values = y[opened], values[opened]
+        y = y[opened]
         parts = {name: part[opened] for name, part in parts.items()}
     else:
         content = _table(path, columns, parts, target, y)
     rows = stratified(_strata(y, parts), seed)
-    spec = _specification(names, values[rows["train"]])
+    spec = _specification({name: part[rows["train"]] for name, part in parts.items()})
+    given_c = parts if len(spec.parts) > 1 else np.column_stack(list(parts.values()))
+    c = spec.encode(given_c)
     inputs, x = content.learn(rows["train"])
-    splits = {
-        k: Split(x(r), torch.from_numpy(y[r]), spec.encode(values[r])) for k, r in rows.items()
-    }
+    splits = {k: Split(x(r), torch.from_numpy(y[r]), c[r]) for k, r in rows.items()}
     lines = [_target_line(target, classes, y), *_attribute_lines(spec), *content.lines]
     sizes = ", ".join(f"{len(part):,} {name}" for name, part in rows.items())
     params = {"target": target, "attribute": attribute, "attribute_kind": attribute_kind}
@@ -176,6 +177,19 @@ def stratified(strata: np.ndarray, seed: int) -> dict[str, np.ndarray]:
 
 def _names(text: str | None) -> list[str]:
     return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
+def _kinds(names: list[str], kind: str) -> dict[str, str]:
+    """The kind of each attribute, of what `attribute_kind` says."""
+    from infoshed.files import KINDS
+
+    kinds = assignments(kind)
+    if isinstance(kinds, str):
+        kinds = dict.fromkeys(names, kinds)
+    for name, one in kinds.items():
+        check_choice("attribute-kind", one, KINDS)
+        check_choice("the name in attribute-kind", name, names)
+    return kinds
 
 
 def _refuse_huge(path: Path) -> None:
@@ -236,42 +250,34 @@ def _classes(target: str, column: np.ndarray) -> tuple[tuple[str, ...], np.ndarr
     return names, y.astype(np.int64)
 
 
-def _attribute(
+def _attributes(
     names: list[str], columns: dict[str, np.ndarray], kind: str
-) -> tuple[np.ndarray, dict[str, np.ndarray], list[str]]:
-    """Values (n,) or (n, k), each attribute's by name, and what was decided; the attributes are
-    taken out of `columns`."""
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Values (n,) by name, and what was decided; the attributes are taken out of `columns`."""
     from infoshed.files import as_kind
 
+    kinds = _kinds(names, kind)
     parts, notes = {}, []
     for name in names:
         column = columns.pop(name)
         column = as_text(column) if column.dtype.kind == "U" else column
-        parts[name], said = as_kind(column, kind, name)
+        parts[name], said = as_kind(column, kinds.get(name, "auto"), name)
         notes += said
         if len(np.unique(parts[name])) < 2:
             raise InfoshedError(
                 f"the attribute '{name}' has one value only; there is nothing to shed"
             )
-    quantities = [name for name, part in parts.items() if part.dtype.kind == "f"]
-    if quantities and len(quantities) < len(names):
-        others = [name for name in names if name not in quantities]
-        raise InfoshedError(
-            f"{', '.join(quantities)} is a quantity and {', '.join(others)} is not; several "
-            "attributes must be of one kind: bin the quantity"
-        )
-    values = list(parts.values())
-    if len(values) == 1:
-        return values[0], parts, notes
-    text = any(part.dtype.kind == "U" for part in values)
-    return np.column_stack([v.astype(str) if text else v for v in values]), parts, notes
+    if all(v.dtype.kind != "f" for v in parts.values()) and len(parts) > 1:
+        text = any(v.dtype.kind == "U" for v in parts.values())
+        parts = {name: v.astype(str) if text else v for name, v in parts.items()}
+    return parts, notes
 
 
-def _specification(names: list[str], values: np.ndarray) -> Attribute:
-    name = ", ".join(names)
-    if values.ndim == 2 and values.dtype.kind != "f":
-        return MultiCategorical.from_values(values, name, names)
-    return infer_attribute(values, name)
+def _specification(parts: dict[str, np.ndarray]) -> Attribute:
+    """Of the values (n,) by name. Quantities alone are one vector."""
+    if len(parts) > 1 and all(values.dtype.kind == "f" for values in parts.values()):
+        return Continuous.from_values(np.column_stack(list(parts.values())), ", ".join(parts))
+    return infer_attribute(parts)
 
 
 def _strata(y: np.ndarray, parts: dict[str, np.ndarray]) -> np.ndarray:
@@ -372,9 +378,8 @@ def _target_line(target: str, classes: tuple[str, ...], y: np.ndarray) -> list[s
 
 
 def _attribute_lines(attribute: Attribute) -> list[list[str]]:
-    parts = attribute.parts if isinstance(attribute, MultiCategorical) else (attribute,)
     lines = []
-    for part in parts:
+    for part in attribute.parts:
         if isinstance(part, Continuous):
             pairs = zip(part.mean, part.scale, strict=True)
             text = ", ".join(f"mean {m:.4g}, deviation {s:.4g}" for m, s in pairs)

@@ -16,6 +16,7 @@ from infoshed.estimators.ksg import NearestNeighbours
 from infoshed.estimators.l1out import LeaveOneOut
 from infoshed.estimators.mine import Mine
 from infoshed.estimators.nwj import NWJ
+from infoshed.estimators.parts import SumOfParts
 from infoshed.estimators.shuffled import ShuffledDonskerVaradhan
 from infoshed.estimators.slices import SliceInfomin
 from infoshed.estimators.smile import Smile
@@ -49,7 +50,8 @@ def build_estimator(
     weights: torch.Tensor | None = None,
     scaled: bool = True,
 ) -> Estimator:
-    """The estimator called `name`; "auto" is class-scoring for discrete c, else shuffled-dv.
+    """The estimator called `name`; "auto" is class-scoring for discrete c, else shuffled-dv. Of
+    mixed attributes every part has one, and their sum is what is estimated.
 
     Args:
         dim: columns of z. c: training codes (n, columns).
@@ -59,16 +61,23 @@ def build_estimator(
 
     Raises `InfoshedError` when the estimator does not take such an attribute.
     """
-    if name == "auto":
+    mixed = len(attribute.parts) > 1 and not attribute.heads
+    if name == "auto" and not mixed:
         name = "class-scoring" if attribute.heads else "shuffled-dv"
-    check_choice("critic", name, ESTIMATORS)
-    kind = ESTIMATORS[name]
-    if not kind.handles(attribute):
-        raise InfoshedError(
-            f"critic '{name}' does not take {attribute.kind} attributes such as "
-            f"'{attribute.name}'; use auto or shuffled-dv"
-        )
-    return kind(dim, attribute, c, y, weights=weights, scaled=scaled)
+    if name != "auto":
+        check_choice("critic", name, ESTIMATORS)
+        if not ESTIMATORS[name].handles(attribute):
+            raise InfoshedError(
+                f"critic '{name}' does not take {attribute.kind} attributes such as "
+                f"'{attribute.name}'; use auto or shuffled-dv"
+            )
+    if not mixed:
+        return ESTIMATORS[name](dim, attribute, c, y, weights=weights, scaled=scaled)
+
+    def of_part(part: Attribute, codes: torch.Tensor) -> Estimator:
+        return build_estimator(name, dim, part, codes, y, weights=weights, scaled=False)
+
+    return SumOfParts(of_part, dim, attribute, c, y, weights=weights, scaled=scaled)
 
 
 __all__ = ["ESTIMATORS", "Estimator", "build_estimator"]

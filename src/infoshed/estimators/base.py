@@ -46,8 +46,8 @@ class Estimator(nn.Module, ABC):
     reference: ClassVar[str]
     bound: ClassVar[str]
     takes: ClassVar[frozenset[str]]
-    unit: ClassVar[str] = "nats"
-    differentiable: ClassVar[bool] = True
+    unit: str = "nats"
+    differentiable: bool = True
     decay: ClassVar[float] = 0.0
 
     def __init__(
@@ -77,6 +77,8 @@ class Estimator(nn.Module, ABC):
     def handles(cls, attribute: Attribute) -> bool:
         """Whether the estimator takes attributes of this kind."""
         heads = len(attribute.heads)
+        if not heads and len(attribute.parts) > 1:
+            return all(cls.handles(part) for part in attribute.parts)
         return ("continuous" if not heads else "several" if heads > 1 else "discrete") in cls.takes
 
     @property
@@ -183,6 +185,8 @@ class Estimator(nn.Module, ABC):
         for rows in torch.arange(len(z), device=z.device).chunk(batches):
             arguments = z[rows], c[rows], None if y is None else y[rows]
             w = None if weights is None else weights[rows]
+            if w is not None and w.device.type == "cpu" and not bool((w > 0).any()):
+                continue  # a batch of rows whose c is missing
             if read_apart:
                 with torch.no_grad():
                     values.append(self(*arguments, weights=w, generator=generator))
@@ -202,8 +206,11 @@ class Estimator(nn.Module, ABC):
             weights = weights.to(z.dtype)
             # A weight of exactly 0 would have no logarithm.
             weights = (weights / weights.mean()).clamp_min(1e-9)
-        z = z if self.standardize is None else self.standardize(z)
-        return z, c, y if self.classes else None, weights
+        return self.standardized(z), c, y if self.classes else None, weights
+
+    def standardized(self, z: Tensor) -> Tensor:
+        """z (n, dim) as the critic reads it."""
+        return z if self.standardize is None else self.standardize(z)
 
     def with_class(self, z: Tensor, y: Tensor | None) -> Tensor:
         """z, followed by one-hot y where the estimate is conditional: what the critic reads."""

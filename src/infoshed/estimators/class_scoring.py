@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from infoshed.attributes import Attribute
 from infoshed.estimators import bounds
 from infoshed.estimators.base import Estimator
-from infoshed.estimators.discriminant import Discriminant
+from infoshed.estimators.many_values import make_discriminant
 from infoshed.nn import mlp
 from infoshed.optim import PackedAdam
 
@@ -63,7 +63,7 @@ class ClassScoring(Estimator):
             cast(nn.Linear, self.network[-1]).weight.mul_(0.1)
         self.doubt = nn.Parameter(torch.zeros(1))  # trust is 1 - QUICK * doubt
         self.register_buffer("log_prior", log_prior(heads, c, y, self.classes, weights))
-        self.discriminant = Discriminant(dim, heads, self.log_prior)
+        self.discriminant = make_discriminant(dim, heads, self.log_prior)
 
     @staticmethod
     def part(scores: Tensor, log_prior: Tensor, c: Tensor, weights: Tensor | None) -> Tensor:

@@ -40,11 +40,12 @@ class Discriminant(nn.Module):
     same_part: Tensor
     first: Tensor
 
+    MEMORY = 6400.0
     DUE = 1024  # rows between solutions once the average has warmed up
     RIDGE = 1e-4  # keeps constant columns of z (the others are of scale 1) out
     PRIOR = 8.0  # precision of the class means, in units of z: idle but for very rare values
 
-    def __init__(self, dim: int, heads: tuple[int, ...], log_prior: Tensor, memory: float = 6400.0):
+    def __init__(self, dim: int, heads: tuple[int, ...], log_prior: Tensor, memory: float = MEMORY):
         super().__init__()
         self.dim, self.heads, self.memory = dim, heads, memory
         self.rows = self.solved = 0  # rows seen, and when last solved

@@ -19,26 +19,31 @@ from infoshed.checks import (
 
 def check_codes(attribute: Attribute, c: Tensor) -> None:
     """Raise `InfoshedError` unless `c` (n, columns) are codes as `attribute.encode` makes them."""
-    columns = len(attribute.heads) or attribute.width
-    if c.ndim != 2 or c.shape[1] != columns:
+    if c.ndim != 2 or c.shape[1] != attribute.columns:
         raise InfoshedError(
-            f"`c` must be codes of shape (n, {columns}) as `attribute.encode` makes them, "
-            f"got {tuple(c.shape)}"
+            f"`c` must be codes of shape (n, {attribute.columns}) as `attribute.encode` makes "
+            f"them, got {tuple(c.shape)}"
         )
-    if not attribute.heads:
-        if c.device.type == "cpu":
-            check_finite("`c`", c, "drop or fill these rows")
+    if attribute.heads:
+        if c.is_floating_point():
+            raise InfoshedError(f"`c` must be integer codes, got {c.dtype}; use `attribute.encode`")
+    elif len(attribute.parts) > 1 and c.dtype not in (torch.float32, torch.float64):
+        # A half has too few bits for the codes of a categorical part.
+        raise InfoshedError(f"`c` must be float32 codes, got {c.dtype}; use `attribute.encode`")
+    elif c.device.type == "cpu":
+        check_finite("`c`", c, "drop or fill these rows")
+    if c.device.type != "cpu" or not len(c):
         return
-    if c.is_floating_point():
-        raise InfoshedError(f"`c` must be integer codes, got {c.dtype}; use `attribute.encode`")
-    if c.device.type == "cpu" and len(c):
-        for i, (m, code) in enumerate(zip(attribute.heads, c.T, strict=True)):
-            low, high = int(code.min()), int(code.max())
+    first = 0
+    for part, code in zip(attribute.parts, attribute.split(c), strict=True):
+        if part.heads:
+            (m,), low, high = part.heads, int(code.min()), int(code.max())
             if low < 0 or high >= m:
                 raise InfoshedError(
-                    f"column {i} of `c` holds the code {low if low < 0 else high}, but "
+                    f"column {first} of `c` holds the code {low if low < 0 else high}, but "
                     f"'{attribute.name}' has codes 0 to {m - 1} there; use `attribute.encode`"
                 )
+        first += part.columns
 
 
 def check_classes(y: Tensor, classes: int | None = None) -> None:

@@ -12,10 +12,10 @@ import numpy as np
 
 from infoshed.checks import InfoshedError, check_choice
 from infoshed.files.table import Table, listed, read_table
-from infoshed.offline.inputs import MOST_VALUES
 
 KINDS = ("auto", "categorical", "continuous")
 MOST_WHOLE_FRACTIONS = 20
+MOST_CATEGORIES = 10_000
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def as_kind(values: np.ndarray, kind: str, name: str) -> tuple[np.ndarray, list[
             "--attribute-kind categorical reads them as categories"
         )
         return values, [said] if whole else []
-    if distinct > MOST_VALUES:
+    if distinct > MOST_CATEGORIES:
         raise InfoshedError(
             f"{name} takes {distinct:,} whole numbers, too many categories; {other}"
         )

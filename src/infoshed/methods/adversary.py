@@ -58,25 +58,29 @@ class Adversary:
     """
 
     def __init__(self, dim: int, attribute: Attribute, lr: float):
-        self.heads = attribute.heads
-        outputs = sum(attribute.heads) or attribute.width
-        self.network = mlp((dim, *HIDDEN, outputs), lambda: nn.LeakyReLU(0.2))
+        self.attribute, self.heads = attribute, attribute.heads
+        self.widths = [part.width for part in attribute.parts]
+        self.network = mlp((dim, *HIDDEN, sum(self.widths)), lambda: nn.LeakyReLU(0.2))
         self.optimizer = PackedAdam(self.network.parameters(), lr)
 
     def log_classes(self, z: Tensor) -> tuple[Tensor, ...]:
         """log q(c_k|z) for the parts of a discrete c: z (n, dim) -> (n, m_k) each. Raises
-        `InfoshedError` where c is continuous."""
+        `InfoshedError` where some of c is continuous."""
         if not self.heads:
             raise InfoshedError("a continuous attribute has no classes to give probabilities for")
         return tuple(part.log_softmax(1) for part in self.network(z).split(self.heads, 1))
 
     def loss(self, z: Tensor, c: Tensor) -> Tensor:
         """E -log q(c|z), a scalar in nats, summed over parts: z (n, dim), codes c (n, columns)."""
-        if not self.heads:
-            squares = F.mse_loss(self.network(z), c)
-            return 0.5 * c.shape[1] * (squares + math.log(2 * math.pi))
-        parts = zip(self.log_classes(z), c.T, strict=True)
-        return torch.stack([F.nll_loss(log_q, code) for log_q, code in parts]).sum()
+        outputs, codes = self.network(z).split(self.widths, 1), self.attribute.split(c)
+        losses = []
+        for part, output, code in zip(self.attribute.parts, outputs, codes, strict=True):
+            if part.heads:
+                losses.append(F.nll_loss(output.log_softmax(1), code[:, 0]))
+            else:
+                squares = F.mse_loss(output, code)
+                losses.append(0.5 * code.shape[1] * (squares + math.log(2 * math.pi)))
+        return torch.stack(losses).sum()
 
     def entropy(self, z: Tensor) -> Tensor:
         """E H(q(.|z)), a scalar in nats, summed over the parts of a discrete c."""

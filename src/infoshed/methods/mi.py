@@ -16,6 +16,8 @@ The critic is fitted on the features that the encoder's own step computes, after
 taken: always of the current encoder, and at no further pass through it.
 Every few steps the critic is read on a batch of the validation split, which it is never fitted on:
 the record of its health (see `infoshed.health`) is among the metrics.
+Several attributes may have a strength or a budget each (see `infoshed.pressures`); then `mi` is the
+sum over them, and figures such as `mi_sex` and `strength_sex` are those of one.
 With `strength=0` nothing is corrected or penalised: that is `plain`, to the last bit.
 """
 
@@ -28,18 +30,21 @@ from torch import Tensor
 from torch.func import functional_call
 
 from infoshed.alarm import ON_ALARM, CollapseAlarm, CollapseWarning
-from infoshed.checks import InfoshedError, check_choice, check_number
+from infoshed.checks import InfoshedError, check_choice
 from infoshed.estimators.class_scoring import log_prior
 from infoshed.methods.base import LOSSES, Fresh, Setting, check_loss
 from infoshed.methods.supervised import Plain
 from infoshed.penalty import STRENGTH, MutualInformationPenalty
-from infoshed.pressure import Budget, FixedStrength, budget_nats
+from infoshed.pressure import Budget
+from infoshed.pressures import check_asked, make_pressures, read_budget, read_strength
 from infoshed.seeds import torch_generator
 from infoshed.types import Batch
 
 HOLD_OUT_EVERY = 10  # steps; one pass of the encoder without a gradient costs 2% of so many
 BUDGET_EVERY = 2  # the same where these readings steer
 PROBED_ROWS = 2000  # at most, by the alarm
+TAKEN = ("mi_held_out", "mi_gap", "mi_saturated", "mi_share")
+PART_METRICS = ("mi", "mi_held_out")  # of the health record, where parts have pressures
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,10 @@ class MIOptions:
     """Options of `mi`.
 
     Args:
-        strength: the paper's lambda; 0.3 unless it or a budget is given.
-        budget: nats (0.05), a share of H(C) ("5%"), or "label" for I(Y;C), instead of strength.
+        strength: the paper's lambda; 0.3 unless it or a budget is given. For parts of c by
+            themselves a dict by their names, or a text "sex=0.3,age=1".
+        budget: nats (0.05), a share of H(C) ("5%"), or "label" for I(Y;C), instead of strength; or
+            by part, some of which may have a strength instead.
         conditional: penalise I(Z;C|Y), otherwise I(Z;C). Unless given: true, but false with
             budget "label", which is a budget for I(Z;C).
         loss: task loss, one of plain, adjusted, reweighed; "auto" is adjusted, but plain where c
@@ -62,8 +69,8 @@ class MIOptions:
             budget by half and halve the strength, after every such epoch.
     """
 
-    strength: float | None = None
-    budget: float | str | None = None
+    strength: float | dict[str, float] | str | None = None
+    budget: float | str | dict[str, float | str] | None = None
     conditional: bool | None = None
     loss: str = "auto"
     critic: str = "auto"
@@ -72,19 +79,22 @@ class MIOptions:
     on_alarm: str | None = None
 
     def __post_init__(self):
-        if self.strength is not None and self.budget is not None:
-            raise InfoshedError("give `strength` or `budget`, not both")
-        if self.budget is None:
-            object.__setattr__(
-                self, "strength", STRENGTH if self.strength is None else self.strength
-            )
-            check_number("strength", self.strength, 0)
-        if self.budget == "label" and self.conditional:
+        strength = None if self.strength is None else read_strength(self.strength)
+        budget = read_budget(self.budget)
+        check_asked(strength, budget)
+        if budget is None:
+            strength = STRENGTH if strength is None else strength
+            if isinstance(strength, dict) and not any(strength.values()):
+                strength = 0.0
+        object.__setattr__(self, "strength", strength)
+        object.__setattr__(self, "budget", budget)
+        label = "label" in (budget.values() if isinstance(budget, dict) else [budget])
+        if label and self.conditional:
             raise InfoshedError(
                 'budget "label" is I(Y;C), a budget for I(Z;C); with I(Z;C|Y) give nats or "5%"'
             )
         if self.conditional is None:
-            object.__setattr__(self, "conditional", self.budget != "label")
+            object.__setattr__(self, "conditional", not label)
         if self.budget is not None:
             object.__setattr__(self, "on_alarm", self.on_alarm or "warn")
             check_choice("on_alarm", self.on_alarm, ON_ALARM)
@@ -103,8 +113,9 @@ class MI(Plain):
 
     def __init__(self, setting: Setting, options: MIOptions):
         super().__init__(setting, options)
-        self.penalty = self.alarm = None
-        self.alarmed = False
+        self.penalty = None
+        self.alarms: dict[str, CollapseAlarm] = {}
+        self.alarmed: set[str] = set()
         if options.strength == 0:
             return
         self.loss = options.loss
@@ -114,29 +125,23 @@ class MI(Plain):
         train = setting.data.train
         y, c = train.y, train.c
         attribute = setting.data.attribute
-        if options.strength is not None:
-            pressure = FixedStrength(options.strength)
-        else:
-            assert options.budget is not None
-            known = attribute.known(c)
-            pressure = Budget(budget_nats(options.budget, attribute, y[known], c[known]))
         self.penalty = MutualInformationPenalty(
             setting.model.dim,
             attribute,
             c,
             y if options.conditional else None,
             weights=train.weights,
-            pressure=pressure,
+            pressure=make_pressures(options.strength, options.budget, attribute, y, c),
             critic=options.critic,
             lr=options.critic_lr,
             steps=options.critic_steps,
             seed=setting.seed,
             group="alone",  # the loop is one of one process
         )
-        self.hold_out_every = HOLD_OUT_EVERY
-        if isinstance(pressure, Budget):
-            self.hold_out_every = BUDGET_EVERY
-            self.alarm = self.collapse_alarm(self.penalty)
+        self.hold_out_every = HOLD_OUT_EVERY if options.budget is None else BUDGET_EVERY
+        for name, part in self.penalty.parts.items():
+            if isinstance(part.pressure, Budget):
+                self.alarms[name] = self.collapse_alarm(part, self.penalty.codes(c)[name])
         self.steps = 0
         self.held_out = torch_generator(setting.seed, "held out")
 
@@ -159,19 +164,20 @@ class MI(Plain):
         self.steps += 1
         return term
 
-    def collapse_alarm(self, penalty: MutualInformationPenalty) -> CollapseAlarm:
-        """The alarm with what is known before training: the loss at chance, and p(c) or p(c|y)."""
+    def collapse_alarm(self, penalty: MutualInformationPenalty, c: Tensor) -> CollapseAlarm:
+        """The alarm with what is known before training: the loss at chance, and p(c) or p(c|y) of
+        the training codes c (n, columns) of what the penalty sheds."""
         setting, train = self.setting, self.setting.data.train
         logits = setting.prior.log_marginal.expand(len(train), -1)
         chance = self.task_loss(logits, Batch(train.x, train.y, train.c, train.weights))
-        prior, heads = None, setting.data.attribute.heads
+        prior, attribute = None, penalty.attribute
         # c is discrete and the critic reads nats, of the same law as a probe without weights.
         if penalty.ceiling is not None and train.weights is None:
             y = train.y if penalty.conditional else None
-            known = setting.data.attribute.known(train.c)
+            known = attribute.known(c)
             y = None if y is None else y[known]
-            prior = log_prior(heads, train.c[known], y, setting.model.classes)
-        return CollapseAlarm(float(chance), heads, prior)
+            prior = log_prior(attribute.heads, c[known], y, setting.model.classes)
+        return CollapseAlarm(float(chance), attribute.heads, prior)
 
     def hold_out(self, penalty: MutualInformationPenalty, rows: int) -> None:
         """Read the critic on random rows of the validation split."""
@@ -188,44 +194,57 @@ class MI(Plain):
         return self.model.in_precision(lambda x: functional_call(encoder, buffers, (x,)), batch.x)
 
     def end_epoch(self, metrics: dict[str, float]) -> dict[str, float]:
-        """Look for signs that the budget is not held, and do about them what was asked."""
-        if self.alarm is None or self.penalty is None:
+        """Look for signs that a budget is not held, and do about them what was asked."""
+        if self.penalty is None or not self.alarms:
             return {}
-        pressure, action = self.penalty.pressure, self.options.on_alarm
-        assert isinstance(pressure, Budget)
-        signs = self.collapse_signs(self.alarm, self.penalty, metrics["task_loss"])
-        if signs and not self.alarmed:
-            warnings.warn(
-                f"the budget of {float(pressure.nats):.3g} nats is not held as it should be: "
-                f"{'; '.join(signs)}; {ON_ALARM[action]}",
-                CollapseWarning,
-                stacklevel=2,
-            )
-        self.alarmed = bool(signs)
-        self.stopped = self.alarmed and action == "stop"
-        if self.alarmed and action == "back-off":
-            pressure.back_off()
-        return {"alarm": float(self.alarmed)}
+        action = self.options.on_alarm
+        for name, alarm in self.alarms.items():
+            part = self.penalty.parts[name]
+            assert isinstance(part.pressure, Budget)
+            signs = self.collapse_signs(alarm, part, metrics["task_loss"])
+            if signs and name not in self.alarmed:
+                of = f" for {name}" if len(self.penalty.parts) > 1 else ""
+                warnings.warn(
+                    f"the budget of {float(part.pressure.nats):.3g} nats{of} is not held as it "
+                    f"should be: {'; '.join(signs)}; {ON_ALARM[action]}",
+                    CollapseWarning,
+                    stacklevel=2,
+                )
+            self.alarmed = self.alarmed | {name} if signs else self.alarmed - {name}
+            if signs and action == "back-off":
+                part.pressure.back_off()
+        self.stopped = bool(self.alarmed) and action == "stop"
+        return {"alarm": float(bool(self.alarmed))}
 
     def collapse_signs(
         self, alarm: CollapseAlarm, penalty: MutualInformationPenalty, task_loss: float
     ) -> list[str]:
         """What the alarm says of a sample of the validation split."""
+        assert self.penalty is not None
         split = self.setting.data.validation
+        c = self.penalty.codes(split.c)[penalty.attribute.name]
         rows = torch.randperm(len(split), generator=self.held_out)
-        rows = rows[self.setting.data.attribute.known(split.c[rows])][:PROBED_ROWS]
+        rows = rows[penalty.attribute.known(c[rows])][:PROBED_ROWS]
         batches = [split.take(part) for part in rows.split(self.setting.batch_size)]
         z = torch.cat([self.held_out_features(batch) for batch in batches])
         y = split.y[rows] if penalty.conditional else None
-        return alarm.signs(task_loss, z, split.c[rows], y, float(penalty.held.mean))
+        return alarm.signs(task_loss, z, c[rows], y, float(penalty.held.mean))
 
     def step(self, batch: Batch, fresh: Fresh) -> dict[str, Tensor]:
         metrics = super().step(batch, fresh)
         if self.penalty is not None:
             metrics |= self.penalty.health.metrics()
-            metrics["strength"] = self.penalty.pressure.strength
-            if isinstance(self.penalty.pressure, Budget):
-                metrics["budget"] = self.penalty.pressure.nats
+            several = len(self.penalty.parts) > 1
+            for name, part in self.penalty.parts.items():
+                of = f"_{name}" if several else ""
+                # A part may be called "gap" or "share".
+                of = f"_part{of}" if several and f"mi{of}" in TAKEN else of
+                metrics[f"strength{of}"] = part.pressure.strength
+                if isinstance(part.pressure, Budget):
+                    metrics[f"budget{of}"] = part.pressure.nats
+                if several:
+                    found = part.health.metrics()
+                    metrics |= {f"{k}{of}": found[k] for k in PART_METRICS if k in found}
         return metrics
 
     def state_dict(self) -> dict[str, Any]:
@@ -236,8 +255,9 @@ class MI(Plain):
                 "steps": self.steps,
                 "held_out": self.held_out.get_state(),
             }
-            if self.alarm is not None:
-                state |= {"alarm": self.alarm.state_dict(), "stopped": self.stopped}
+            if self.alarms:
+                alarms = {name: alarm.state_dict() for name, alarm in self.alarms.items()}
+                state |= {"alarms": alarms, "stopped": self.stopped}
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -245,7 +265,8 @@ class MI(Plain):
         if self.penalty is not None:
             self.penalty.load_state_dict(state["penalty"])
             self.steps = state["steps"]
-            if self.alarm is not None:
-                self.alarm.load_state_dict(state["alarm"])
+            if self.alarms:
+                for name, alarm in self.alarms.items():
+                    alarm.load_state_dict(state["alarms"][name])
                 self.stopped = state["stopped"]
             self.held_out.set_state(state["held_out"])

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from infoshed.attributes import Categorical, infer_attribute
+from infoshed.attributes.values import by_name
 from infoshed.checks import (
     InfoshedError,
     as_array,
@@ -27,7 +28,10 @@ from infoshed.offline.advice import data_warnings, result_warnings
 from infoshed.offline.crossfit import make_folds
 from infoshed.offline.inputs import (
     MOST_CELLS,
+    MOST_GROUPS,
+    MOST_VALUES,
     class_codes,
+    few_values,
     joint_values,
     log_prior_of,
     most_rows,
@@ -116,6 +120,11 @@ def estimate_mi(
     check_number("folds", folds, 2, 100, integer=True)
     check_number("seed", seed, 0, integer=True)
     z = representation(z)
+    if by_name(c) is not None:
+        raise InfoshedError(
+            f"`{name}` must be an array, got columns by name; estimate them one by one, or use "
+            "`infoshed.audit`"
+        )
     attribute = infer_attribute(c, name)
     codes = attribute.encode(c).numpy()
     classes = None if y is None else class_codes(y)
@@ -144,12 +153,15 @@ def estimate_mi(
     labels, levels = joint_values(attribute, codes)
     if labels is not None:
         labels, levels = without_singles(labels, levels, name, warnings)
-    cells = (y_codes.max() + 1) * max(1, len(levels))
-    if cells > MOST_CELLS:
-        raise InfoshedError(
-            f"y and {name} together can take {cells:,} values; at most {MOST_CELLS:,} can be "
-            "estimated: merge rare ones"
-        )
+        classes_of_y = int(y_codes.max()) + 1
+        if 2 * classes_of_y > MOST_CELLS:
+            raise InfoshedError(
+                f"y has {classes_of_y:,} classes; at most {MOST_CELLS // 2:,} can be conditioned "
+                "on: merge rare ones"
+            )
+        if len(levels) > min(MOST_VALUES, MOST_CELLS // classes_of_y):
+            most_groups = min(MOST_GROUPS, MOST_CELLS // classes_of_y)
+            labels, levels = few_values(labels, levels, most_groups, name, warnings)
     strata = y_codes if labels is None else y_codes * len(levels) + labels
     distinct, groups, advice = data_warnings(z, labels, levels, y_codes, weight, folds, name)
     warnings += advice

@@ -10,6 +10,7 @@ from infoshed.checks import InfoshedError, NonFiniteError, as_array
 
 MOST_ROWS = {True: 50_000, False: 20_000}  # discrete, continuous
 MOST_VALUES = 1000
+MOST_GROUPS = 300  # where there are more values: rows are few for each, and time grows with groups
 MOST_SCORES = 10_000_000  # rows x values: memory
 MOST_CELLS = 5000
 
@@ -18,7 +19,7 @@ def most_rows(attribute: Attribute, codes: np.ndarray) -> int:
     """How many rows are used at most."""
     if not attribute.heads:
         return MOST_ROWS[False]
-    values = len(np.unique(codes, axis=0))
+    values = min(len(np.unique(codes, axis=0)), MOST_VALUES)
     return max(MOST_ROWS[True] // 5, min(MOST_ROWS[True], MOST_SCORES // values))
 
 
@@ -69,14 +70,8 @@ def joint_values(attribute: Attribute, codes: np.ndarray) -> tuple[np.ndarray | 
     if not attribute.heads:
         return None, []
     found, labels = np.unique(codes, axis=0, return_inverse=True)
-    if len(found) > MOST_VALUES:
-        raise InfoshedError(
-            f"attribute '{attribute.name}' takes {len(found):,} distinct values together; at most "
-            f"{MOST_VALUES:,} can be estimated: merge rare ones, or give floats if c is continuous"
-        )
-    parts = [attribute] if isinstance(attribute, Categorical) else attribute.parts  # type: ignore[attr-defined]
     names = [
-        ", ".join(str(part.levels[code]) for part, code in zip(parts, row, strict=True))
+        ", ".join(str(part.levels[code]) for part, code in zip(attribute.parts, row, strict=True))
         for row in found
     ]
     return labels.ravel(), names
@@ -102,6 +97,31 @@ def without_singles(
     place = np.where(single, (~single).sum(), np.cumsum(~single) - 1)
     kept = [level for level, once in zip(levels, single, strict=True) if not once]
     return place[labels], [*kept, "values that occur once"]
+
+
+def few_values(
+    labels: np.ndarray, levels: list[str], most: int, name: str, notes: list[str]
+) -> tuple[np.ndarray, list[str]]:
+    """At most so many values: the commonest half of them as they are, and all others dealt out, by
+    how common they are, over the other half. The grouping h knows c alone, so I(Z;h(C)) is a lower
+    bound of I(Z;C), and what tells values of one group apart is not in it.
+
+    Args:
+        labels: (n,) of 0..m-1, with names `levels`. most: at least 2, below m. notes: where it is
+            said.
+    """
+    m = len(levels)
+    own, groups = most // 2, most - most // 2
+    order = np.argsort(-np.bincount(labels, minlength=m), kind="stable")
+    place = np.empty(m, np.int64)
+    place[order] = np.where(np.arange(m) < own, np.arange(m), own + np.arange(m) % groups)
+    notes.append(
+        f"{name} takes {m:,} values: the {own:,} commonest were read as they are, the others dealt "
+        f"out over {groups:,} groups; the information about groups is a lower bound, and may be "
+        "far below that about the values"
+    )
+    kept = [levels[i] for i in order[:own]]
+    return place[labels], kept + [f"group {i + 1} of the rarer values" for i in range(groups)]
 
 
 def log_prior_of(labels: np.ndarray, y: np.ndarray, m: int, weights: np.ndarray) -> np.ndarray:

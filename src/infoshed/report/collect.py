@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from infoshed.attributes import Attribute, Categorical, MultiCategorical
+from infoshed.assignments import as_text
+from infoshed.attributes import Attribute, Categorical
 from infoshed.checks import InfoshedError
 from infoshed.evaluate import features_of, logits_of
 from infoshed.information import label_information
@@ -106,7 +107,8 @@ def config_of(run: Run) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in asdict(run.config).items():
         if key not in NOT_SHOWN:
-            flat |= value if isinstance(value, dict) else {key: _plain(value)}
+            values = value if isinstance(value, dict) else {key: value}
+            flat |= {name: _plain(one) for name, one in values.items()}
     return flat | {"seconds": round(run.seconds, 1)}
 
 
@@ -124,7 +126,7 @@ def _run_content(run: Run, points: Split, samples: Split) -> RunContent:
         confusion={name: np.array(r["confusion"]) for name, r in run.results.items()},
         embedding=_two_dimensions(features_of(run.model, points)),
         embedding_y=points.y.numpy(),
-        embedding_c=_colors(points),
+        embedding_c=_colors(points, run.attribute),
         predictions=logits_of(run.model, samples).argmax(1).numpy(),
         information=_estimated(run),
     )
@@ -142,18 +144,18 @@ def _two_dimensions(z: Tensor) -> np.ndarray:
 
 def _levels(attribute: Attribute) -> tuple[str, ...]:
     """Names of the values that `_colors` gives."""
-    part = attribute.parts[0] if isinstance(attribute, MultiCategorical) else attribute
+    part = attribute.parts[0]
     if isinstance(part, Categorical):
         return tuple(str(level) for level in part.levels)
     return ("lowest quarter", "second quarter", "third quarter", "highest quarter")
 
 
-def _colors(split: Split) -> np.ndarray:
+def _colors(split: Split, attribute: Attribute) -> np.ndarray:
     """What to colour the points by: a colour where c is one, else the first code (continuous
     attributes in quarters)."""
     if split.rgb is not None:
         return split.rgb.numpy() / 255
-    code = split.c[:, 0]
+    code = attribute.split(split.c)[0][:, 0]
     if code.is_floating_point():
         quarters = torch.quantile(code, torch.tensor([0.25, 0.5, 0.75]))
         code = torch.bucketize(code, quarters)
@@ -180,4 +182,4 @@ def _pictures(x: Tensor) -> np.ndarray:
 
 
 def _plain(value: Any) -> Any:
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
+    return value if isinstance(value, str | int | float | bool | None) else as_text(value)

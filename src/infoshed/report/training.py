@@ -16,6 +16,7 @@ from infoshed.report.content import ReportContent, RunContent
 from infoshed.report.curves import curve_charts
 from infoshed.report.html import render_template
 from infoshed.report.pictures import png_uri
+from infoshed.tables import parts_of
 
 BIASED, UNBIASED = "biased", "unbiased"
 MAX_SAMPLES = 40
@@ -57,6 +58,7 @@ def render(content: ReportContent) -> str:
         confusion=confusion,
         embeddings=embeddings,
         curves=curves,
+        parts=_parts_table(content),
         configuration=configuration,
     )
 
@@ -316,6 +318,20 @@ def _embedding_chart(
 
 def _moments(points: np.ndarray) -> np.ndarray:
     return np.concatenate([points.mean(axis=0), points.std(axis=0)])
+
+
+def _parts_table(content: ReportContent) -> Table | None:
+    """What is said of each part of the attribute that had a strength or a budget of its own, after
+    the last epoch of each run."""
+    rows = []
+    for run in content.runs:
+        last = run.metrics[-1] if run.metrics else {}
+        for name in parts_of(last):
+            keys = (f"mi_{name}", f"mi_held_out_{name}", f"strength_{name}", f"budget_{name}")
+            cells = [MISSING if last.get(key) is None else number(last[key]) for key in keys]
+            rows.append([f"{run.method}, seed {run.seed}", name, *cells])
+    head = ("run", "part", "information (nats)", "held out (nats)", "strength", "budget (nats)")
+    return Table("Parts of the attribute, last epoch", head, rows) if rows else None
 
 
 def _configuration(content: ReportContent) -> Table | None:

@@ -20,6 +20,7 @@ from infoshed.attributes import (
     Binary,
     Categorical,
     Continuous,
+    Mixed,
     MultiCategorical,
 )
 from infoshed.checks import InfoshedError, as_array, check_choice, check_same_length
@@ -160,10 +161,11 @@ def read_attribute(values: Any, kind: str, rows: int) -> tuple[Attribute, Tensor
     Args:
         values: (n,) or (n, k); an array, a series, a data frame, or a dict of columns.
         kind: "categorical", "continuous", or "auto": numbers with fractions, or more than 20
-            different whole floats, are a quantity; all else are categories.
+            different whole floats, are a quantity; all else are categories. Columns may be of
+            different kinds; quantities alone are one vector.
         rows: n, of X.
 
-    Raises `InfoshedError` for columns of both kinds, and where a column has one value only.
+    Raises `InfoshedError` where a column has one value only.
     """
     check_choice("attribute_kind", kind, KINDS)
     name = "sensitive_features"
@@ -183,24 +185,19 @@ def read_attribute(values: Any, kind: str, rows: int) -> tuple[Attribute, Tensor
         names = [str(label) if label else name] if len(columns) == 1 else names
     for column in columns:
         check_same_length(X=range(rows), sensitive_features=column)
-    kinds = {kind if kind != "auto" else kind_of(column) for column in columns}
-    if len(kinds) > 1:
-        raise InfoshedError(
-            f"`{name}` has categories and quantities ({', '.join(names)}); give columns of one "
-            "kind: bin the quantities, or say attribute_kind='categorical' or 'continuous'"
-        )
+    kinds = [kind_of(column) if kind == "auto" else kind for column in columns]
     joint = ", ".join(names)
-    if kinds == {"continuous"}:
+    if set(kinds) == {"continuous"}:
         table = np.stack(columns, 1)
         attribute: Attribute = Continuous.from_values(table, joint, missing=True)
         return attribute, attribute.encode(table, missing=True)
-    parts = [
-        Categorical.from_values(c, n, missing=True) for c, n in zip(columns, names, strict=True)
-    ]
+    parts = tuple(
+        (Continuous if k == "continuous" else Categorical).from_values(c, n, missing=True)
+        for c, n, k in zip(columns, names, kinds, strict=True)
+    )
     if len(parts) > 1:
-        attribute = MultiCategorical(joint, tuple(parts))
-        codes = [p.encode(c, missing=True) for p, c in zip(parts, columns, strict=True)]
-        return attribute, torch.cat(codes, 1)
+        attribute = (Mixed if "continuous" in kinds else MultiCategorical)(joint, parts)
+        return attribute, attribute.encode(dict(zip(names, columns, strict=True)), missing=True)
     (part,) = parts
     if len(part.levels) == 2:
         part = Binary(part.name, part.levels, part.probabilities)
