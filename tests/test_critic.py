@@ -143,6 +143,7 @@ def test_without_information_the_discriminant_is_silent():
     critic = critic_of(attribute, conditional=False, weighted=False)
     assert isinstance(critic.estimator, ClassScoring)
     discriminant = critic.estimator.discriminant
+    assert isinstance(discriminant, Discriminant)
     generator = torch.Generator().manual_seed(0)
     for _ in range(100):
         z = torch.randn(128, 6, generator=generator)

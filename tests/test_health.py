@@ -20,8 +20,9 @@ from infoshed import (
     NonFiniteError,
     fit,
 )
+from infoshed.estimators.inputs import entropy_given
 from infoshed.health import Health, RunningMean
-from infoshed.penalty import PATIENCE, entropy_given
+from infoshed.penalty import PATIENCE
 from infoshed.pressure import Pressure
 
 ZERO = torch.zeros(())

@@ -98,8 +98,8 @@ class MutualInformationPenalty:
         if isinstance(pressure, Mapping) and cls is MutualInformationPenalty:
             from infoshed.penalty_parts import PartPenalties
 
-            return super().__new__(PartPenalties)
-        return super().__new__(cls)
+            return object.__new__(PartPenalties)
+        return object.__new__(cls)
 
     def __init__(
         self,

@@ -67,11 +67,12 @@ def row_weights(weights: Any) -> np.ndarray:
 
 def joint_values(attribute: Attribute, codes: np.ndarray) -> tuple[np.ndarray | None, list[str]]:
     """Joint values of discrete parts as 0..m-1 with their names; None where c is continuous."""
-    if not attribute.heads:
+    parts = [part for part in attribute.parts if isinstance(part, Categorical)]
+    if len(parts) < len(attribute.parts):
         return None, []
     found, labels = np.unique(codes, axis=0, return_inverse=True)
     names = [
-        ", ".join(str(part.levels[code]) for part, code in zip(attribute.parts, row, strict=True))
+        ", ".join(str(part.levels[code]) for part, code in zip(parts, row, strict=True))
         for row in found
     ]
     return labels.ravel(), names

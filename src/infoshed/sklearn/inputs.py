@@ -191,12 +191,12 @@ def read_attribute(values: Any, kind: str, rows: int) -> tuple[Attribute, Tensor
         table = np.stack(columns, 1)
         attribute: Attribute = Continuous.from_values(table, joint, missing=True)
         return attribute, attribute.encode(table, missing=True)
-    parts = tuple(
+    parts = list[Any](
         (Continuous if k == "continuous" else Categorical).from_values(c, n, missing=True)
         for c, n, k in zip(columns, names, kinds, strict=True)
     )
     if len(parts) > 1:
-        attribute = (Mixed if "continuous" in kinds else MultiCategorical)(joint, parts)
+        attribute = (Mixed if "continuous" in kinds else MultiCategorical)(joint, tuple(parts))
         return attribute, attribute.encode(dict(zip(names, columns, strict=True)), missing=True)
     (part,) = parts
     if len(part.levels) == 2:
