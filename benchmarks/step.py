@@ -82,7 +82,7 @@ class Library:
         training.average.update_parameters(training.model)
 
     def accuracy(self) -> float:
-        return evaluate(self.training.averaged, self.test)["accuracy"]
+        return evaluate(self.training.averaged, self.test, self.training.data.target)["accuracy"]
 
 
 def steps_per_second(

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.distributions import Categorical, kl_divergence
 
 from infoshed import METHODS, DataSet, InfoshedError, Run, fit
-from infoshed.label_prior import LabelPrior
+from infoshed.label_prior import TargetPrior
 from infoshed.methods import Setting, method_options
 from infoshed.methods.adversary import DISCRETE, Adversarial, Adversary, reverse_gradient
 from infoshed.methods.dann import ramp
@@ -39,7 +39,7 @@ def make_method(
     name: str, data: DataSet, model: Model, rows: int, lr: float = 1e-3, **options: Any
 ) -> tuple[Adversarial, Adversary]:
     """The method called `name` on `model`, and its adversary."""
-    prior = LabelPrior(data.train.y, data.train.c, data.attribute, 2)
+    prior = TargetPrior(data.target, data.train.y, data.train.c, data.attribute)
     setting = Setting(model, data, lr, rows, prior, 0)
     method = METHODS[name](setting, method_options(name, options))
     assert isinstance(method, Adversarial)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from infoshed import Batch, DataSet, InfoshedError, fit
 from infoshed.alarm import GRACE, IN_A_ROW, CollapseAlarm, CollapseWarning, probe
-from infoshed.label_prior import LabelPrior
+from infoshed.label_prior import TargetPrior
 from infoshed.methods import METHODS, Setting, method_options
 from infoshed.methods.mi import MI
 from infoshed.nn import build_model
@@ -119,7 +119,7 @@ def test_a_critic_is_given_time_to_catch_up():
 
 def method(data: DataSet, **options: Any) -> MI:
     model = build_model("mlp", data.train.x.shape[1:], 8, 2, seed=0)
-    prior = LabelPrior(data.train.y, data.train.c, data.attribute, len(data.classes))
+    prior = TargetPrior(data.target, data.train.y, data.train.c, data.attribute)
     made = METHODS["mi"](
         Setting(model, data, 1e-3, 64, prior, 0), method_options("mi", {"budget": 0.1} | options)
     )

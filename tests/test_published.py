@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from infoshed import METHODS, Batch, DataSet
-from infoshed.label_prior import LabelPrior
+from infoshed.label_prior import TargetPrior
 from infoshed.methods import Setting, method_options
 from infoshed.methods.mi_published import MIPublished
 from infoshed.nn import build_model
@@ -34,7 +34,7 @@ class Recorder:
 
 def make(data: DataSet, **options: Any) -> MIPublished:
     model = build_model("mlp", data.train.x.shape[1:], 8, 2, seed=0).eval()
-    prior = LabelPrior(data.train.y, data.train.c, data.attribute, 2)
+    prior = TargetPrior(data.target, data.train.y, data.train.c, data.attribute)
     setting = Setting(model, data, 1e-3, 32, prior, seed=0)
     method = METHODS["mi-published"](setting, method_options("mi-published", options))
     return cast(MIPublished, method)

@@ -16,7 +16,7 @@ from infoshed import METHODS, Batch, DataSet, InfoshedError, Run, Split, fit, lo
 from infoshed.estimators import build_estimator
 from infoshed.evaluate import features_of
 from infoshed.groups import Groups
-from infoshed.label_prior import LabelPrior
+from infoshed.label_prior import TargetPrior
 from infoshed.methods import Setting, method_options
 from infoshed.methods.end import end_terms
 from infoshed.nn import build_model
@@ -27,7 +27,7 @@ PENALTIES = ("end", "hsic", "slices", "club")
 def method_on(data: DataSet, name: str, **options: Any) -> Any:
     model = build_model("mlp", data.train.x.shape[1:], 8, len(data.classes), seed=0)
     model = METHODS[name].extend(model)
-    prior = LabelPrior(data.train.y, data.train.c, data.attribute, len(data.classes))
+    prior = TargetPrior(data.target, data.train.y, data.train.c, data.attribute)
     return METHODS[name](Setting(model, data, 1e-3, 64, prior, 0), method_options(name, options))
 
 

@@ -124,7 +124,7 @@ def edit(folder: Path, **changes: Any) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": 2}, "format 2, this version of infoshed reads 1"),
+        ({"format": 3}, "format 3, this version of infoshed reads 2"),
         ({"format": None}, "format None"),
         ({"dim": None}, "not a run's configuration: .*dim"),
         ({"colour": "red"}, "has the entry `colour`, which this version of infoshed .* does not"),
@@ -141,24 +141,24 @@ def test_a_config_of_another_making_is_named(folder: Path, changes: dict[str, An
 def test_a_config_of_an_earlier_version_means_what_it_meant(
     folder: Path, run: Run, images: DataSet
 ):
-    # Entries of format 1 as version 0.1.0 first had them: those that came later have defaults.
-    first = {
-        "format", "dataset", "params", "method", "options", "seed", "epochs", "batch_size", "lr",
-        "average", "encoder", "dim", "shape", "classes", "attribute",
-    }  # fmt: skip
-    later = set(json.loads((folder / "config.json").read_text())) - first
-    assert later == {"precision", "inputs"}
-    edit(folder, **dict.fromkeys(later))
+    # Format 1 had the names of classes; `precision` and `inputs`, which it first lacked, have
+    # defaults.
+    edit(folder, format=1, target=None, precision=None, inputs=None, classes=list(images.classes))
     old = load_run(folder)
-    assert old.config == load_run_config(run)
+    assert old.config.to_dict() == run.config.to_dict()
+    assert old.target == images.target
     assert torch.equal(old.predict(images.validation.x), run.predict(images.validation.x))
     old.save(folder)  # the present form
-    assert later <= set(json.loads((folder / "config.json").read_text()))
+    saved = json.loads((folder / "config.json").read_text())
+    assert saved["format"] == 2
+    assert {"precision", "inputs", "target"} <= set(saved)
+    assert "classes" not in saved
 
 
-def load_run_config(run: Run) -> Config:
-    """The configuration as it comes back from JSON, which has no tuples."""
-    return Config.from_dict(run.config.to_dict())
+def test_a_run_of_an_earlier_version_is_resumed(images: DataSet, tmp_path: Path):
+    fit(images, "plain", epochs=1, out=tmp_path)
+    edit(tmp_path, format=1, target=None, classes=list(images.classes))
+    assert len(fit(images, "plain", epochs=2, out=tmp_path, resume=True).metrics) == 2
 
 
 @pytest.mark.parametrize(

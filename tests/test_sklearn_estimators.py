@@ -23,10 +23,16 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from torch import nn
 
-from infoshed import DataSet, DebiasedClassifier, DebiasedTransformer, InfoshedError
+from infoshed import (
+    DataSet,
+    DebiasedClassifier,
+    DebiasedRegressor,
+    DebiasedTransformer,
+    InfoshedError,
+)
 
 QUICK: dict[str, Any] = {"epochs": 12, "lr": 3e-2, "dim": 4}
-KINDS = (DebiasedClassifier, DebiasedTransformer)
+KINDS = (DebiasedClassifier, DebiasedRegressor, DebiasedTransformer)
 
 
 def expected_failures(estimator: Any) -> dict[str, str]:
@@ -133,9 +139,10 @@ def test_torch_tensors_and_images(images: DataSet):
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_survives_being_carried_around(people: Any, kind: Any, carry: str, tmp_path: Path):
     frame, y, sex = people
-    model = kind(epochs=2, class_weight={"no": 1.0, "yes": 2.0}).fit(
-        frame, y, sensitive_features=sex
-    )
+    settings: dict[str, Any] = {"class_weight": {"no": 1.0, "yes": 2.0}}
+    if kind is DebiasedRegressor:
+        y, settings = np.where(y == "yes", 7.5, -2.0) + frame["age"].to_numpy(), {}
+    model = kind(epochs=2, **settings).fit(frame, y, sensitive_features=sex)
     if carry == "pickle":
         again = pickle.loads(pickle.dumps(model))
     elif carry == "joblib":
@@ -149,7 +156,11 @@ def test_it_survives_being_carried_around(people: Any, kind: Any, carry: str, tm
         again = copy.fit(frame, y, sensitive_features=sex)
     assert again.get_params() == model.get_params()
     assert again.feature_names_in_.tolist() == model.feature_names_in_.tolist()
-    np.testing.assert_array_equal(again.classes_, model.classes_)
+    assert hasattr(again, "classes_") == (kind is not DebiasedRegressor)
+    if kind is DebiasedRegressor:
+        np.testing.assert_array_equal(again.predict(frame), model.predict(frame))
+    else:
+        np.testing.assert_array_equal(again.classes_, model.classes_)
     np.testing.assert_array_equal(again.transform(frame), model.transform(frame))
 
 
@@ -264,3 +275,79 @@ def test_settings_that_make_no_sense_are_refused(arrays: Any, settings: dict[str
     (name,) = settings
     with pytest.raises(InfoshedError, match="speed" if name == "options" else name):
         DebiasedClassifier(**settings).fit(X, y, sensitive_features=c)
+
+
+def shops(n: int, tied: bool, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """X, y, c: a column of X follows y, another c, which shifts y where they are tied; elsewhere y
+    has the same distribution."""
+    rng = np.random.default_rng(seed)
+    c = rng.integers(0, 2, n)
+    y = rng.normal(size=n) + 2 * (c if tied else rng.integers(0, 2, n))
+    X = np.column_stack([y + rng.normal(size=n), 2 * c - 1 + rng.normal(scale=0.3, size=n)])
+    return X, 100 + 10 * y, c
+
+
+def test_a_regressor_sheds_what_it_is_told_to():
+    (X, y, c), (X_test, y_test, c_test) = shops(1500, True, 0), shops(4000, False, 1)
+    settings: dict[str, Any] = {"epochs": 12, "batch_size": 64}
+    plain = DebiasedRegressor(**settings).fit(X, y)
+    shed = DebiasedRegressor(**settings).fit(X, y, sensitive_features=c)
+    assert shed.score(X_test, y_test) > plain.score(X_test, y_test) + 0.05
+    probes = [
+        LogisticRegression().fit(m.transform(X_test), c_test).score(m.transform(X_test), c_test)
+        for m in (plain, shed)
+    ]
+    assert probes[1] < probes[0] - 0.05
+
+
+def test_a_regressor_takes_several_outputs_weights_and_routing():
+    X, y, c = shops(300, True, 0)
+    both = np.column_stack([y, -3 * X[:, 1]])
+    model = DebiasedRegressor(epochs=30, lr=1e-2).fit(X, both)
+    assert model.predict(X).shape == (300, 2)
+    assert model.score(X, both) > 0.6
+    twice = np.repeat(np.arange(300), 1 + c)
+    settings: dict[str, Any] = {"epochs": 10, "batch_size": 1000, "method": "plain", "lr": 1e-2}
+    weighted = DebiasedRegressor(**settings).fit(X, y, sample_weight=1 + c)
+    repeated = DebiasedRegressor(**settings).fit(X[twice], y[twice])
+    np.testing.assert_allclose(weighted.predict(X), repeated.predict(X), atol=0.05)
+    with config_context(enable_metadata_routing=True):
+        routed = DebiasedRegressor(epochs=1).set_fit_request(sensitive_features=True)
+        pipe: Any = make_pipeline(StandardScaler(), routed)
+        search = GridSearchCV(pipe, {"debiasedregressor__strength": [0.3, 3.0]}, cv=2)
+        search.fit(X, y, sensitive_features=c)
+    assert search.best_estimator_[1].run_.config.method == "mi"
+    assert "class_weight" not in DebiasedRegressor().get_params()
+
+
+def test_a_classifier_takes_an_indicator_matrix():
+    rng = np.random.default_rng(0)
+    c = rng.integers(0, 2, 600)
+    y = (rng.random((600, 3)) < np.where(c, 0.8, 0.2)[:, None]).astype(int)
+    X = 2 * y + rng.normal(size=(600, 3))
+    model = DebiasedClassifier(epochs=8, lr=1e-2).fit(X, y, sensitive_features=c)
+    p, guess = model.predict_proba(X), model.predict(X)
+    assert model.classes_.tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(guess, p > 0.5)
+    assert (guess == y).mean() > 0.75
+    assert model.score(X, y) == accuracy_score(y, guess)
+    assert pickle.loads(pickle.dumps(model)).predict(X).tolist() == guess.tolist()
+
+
+def test_a_transformer_takes_quantities_and_is_told_of_whole_ones(arrays: Any):
+    X, y, c = arrays
+    kinds = [
+        DebiasedTransformer(epochs=1, **settings)
+        .fit(X, values, sensitive_features=c)
+        .run_.target.kind
+        for values, settings in (
+            (y, {}),
+            (y + X[:, 0], {}),
+            (np.arange(len(y)), {"target_kind": "numbers"}),
+        )
+    ]
+    assert kinds == ["classes", "numbers", "numbers"]
+    with pytest.raises(ValueError, match="target_kind"):
+        DebiasedTransformer(target_kind="odd").fit(X, y)
+    with pytest.raises(ValueError, match="continuous"):
+        DebiasedClassifier(epochs=1).fit(X, y + X[:, 0])

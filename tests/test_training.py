@@ -16,12 +16,13 @@ import infoshed.train
 from infoshed import METHODS, Batch, DataSet, InfoshedError, Recipe, Run, Split, fit, load_run
 from infoshed.evaluate import validate
 from infoshed.information import label_information
-from infoshed.label_prior import LabelPrior
+from infoshed.label_prior import TargetPrior
 from infoshed.methods import Setting, method_options
 from infoshed.methods.base import LOSSES
 from infoshed.methods.mi import MI
 from infoshed.nn import Model, build_model
 from infoshed.pressure import Budget
+from infoshed.targets import Classes
 
 Check = Callable[[Run, Run], None]
 
@@ -235,7 +236,7 @@ def test_numpy_numbers_are_numbers(table: DataSet, same_run: Check, tmp_path: Pa
 
 def method_on(data: DataSet, **options: Any) -> MI:
     model = build_model("mlp", data.train.x.shape[1:], 8, 2, seed=0).eval()
-    prior = LabelPrior(data.train.y, data.train.c, data.attribute, 2)
+    prior = TargetPrior(data.target, data.train.y, data.train.c, data.attribute)
     method = METHODS["mi"](Setting(model, data, 1e-3, 64, prior, 0), method_options("mi", options))
     assert isinstance(method, MI)
     return method
@@ -308,7 +309,8 @@ def test_weighted_accuracy_by_hand():
         torch.arange(4)[:, None].float(), torch.tensor([0, 1, 1, 0]), torch.zeros(4, 1).long()
     )
     model: Any = Answers([0, 0, 1, 0])
-    result = validate(model, split, torch.tensor([1.0, 4.0, 2.0, 1.0]))
+    weights = torch.tensor([1.0, 4.0, 2.0, 1.0])
+    result = validate(model, split, weights, Classes(("a", "b")))
     assert result["val_accuracy"] == pytest.approx(3 / 4)
     assert result["val_accuracy_weighted"] == pytest.approx(4 / 8)
 
@@ -336,8 +338,10 @@ def test_adjusted_logits_are_the_posterior_where_z_and_c_are_independent_given_y
     expected = -(joint * np.log(joint / joint.sum(0))).sum()  # H(Y|Z,C)
 
     class Exact:
-        def log_ratio(self, c: Tensor) -> Tensor:
-            return torch.from_numpy(np.log(y_given_c / y_share[:, None])).T[c[:, 0]]
+        target = Classes(("a", "b", "c"))
+
+        def log_ratios(self, c: Tensor) -> list[Tensor]:
+            return [torch.from_numpy(np.log(y_given_c / y_share[:, None])).T[c[:, 0]]]
 
     prior: Any = Exact()
     loss = 0.0
@@ -353,6 +357,8 @@ def test_the_reweighed_loss_by_hand():
     y, weights = torch.tensor([0, 1, 0]), torch.tensor([0.5, 2.0, 4.0])
 
     class Fixed:
+        target = Classes(("a", "b"))
+
         def weights(self, y: Tensor, c: Tensor) -> Tensor:
             return weights
 

@@ -24,8 +24,7 @@ from infoshed import (
     infer_attribute,
 )
 from infoshed.label_prior import LabelPrior
-from infoshed.methods.base import weighted_cross_entropy
-from infoshed.types import Batch
+from infoshed.targets import Classes
 
 WEIGHING = [name for name, method in METHODS.items() if method.weighs]
 
@@ -54,10 +53,10 @@ def test_weights_that_are_none_are_refused(weights: list[float]):
 def test_a_loss_with_whole_weights_is_that_of_repeated_rows():
     counts = torch.tensor([2, 0, 1, 5])
     logits, y = torch.randn(4, 3), torch.tensor([0, 2, 1, 1])
-    batch = Batch(torch.empty(4, 0), y, torch.zeros(4, 1).long(), counts / counts.float().mean())
     logits_repeated, y_repeated = repeated(counts, logits, y)
     expected = F.cross_entropy(logits_repeated, y_repeated)
-    assert weighted_cross_entropy(logits, batch) == pytest.approx(float(expected), rel=1e-5)
+    loss = Classes(("a", "b", "c")).loss(logits, y, counts / counts.float().mean())
+    assert loss == pytest.approx(float(expected), rel=1e-5)
 
 
 def test_the_label_prior_of_weighted_rows_is_that_of_repeated_rows():

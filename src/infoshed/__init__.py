@@ -26,6 +26,7 @@ from infoshed.methods import METHODS
 from infoshed.penalty import MutualInformationPenalty
 from infoshed.pressure import Budget, FixedStrength
 from infoshed.run import Run, load_run
+from infoshed.targets import Classes, Labels, Numbers, Target
 from infoshed.train import fit
 from infoshed.types import Batch, DataSet, Recipe, Split
 from infoshed.version import __version__
@@ -33,13 +34,14 @@ from infoshed.version import __version__
 if TYPE_CHECKING:
     from infoshed.auditing import Audit, DataAudit, audit, audit_data
     from infoshed.offline import MIEstimate, estimate_mi
-    from infoshed.sklearn import DebiasedClassifier, DebiasedTransformer
+    from infoshed.sklearn import DebiasedClassifier, DebiasedRegressor, DebiasedTransformer
 
 # Imported when first asked for: they need scikit-learn, slower to import than all the rest.
 LAZY = {
     "Audit": "infoshed.auditing",
     "DataAudit": "infoshed.auditing",
     "DebiasedClassifier": "infoshed.sklearn",
+    "DebiasedRegressor": "infoshed.sklearn",
     "DebiasedTransformer": "infoshed.sklearn",
     "MIEstimate": "infoshed.offline",
     "audit": "infoshed.auditing",
@@ -62,26 +64,31 @@ __all__ = [
     "Binary",
     "Budget",
     "Categorical",
+    "Classes",
     "Continuous",
     "DATASETS",
     "DataAudit",
     "DataSet",
     "DebiasedClassifier",
+    "DebiasedRegressor",
     "DebiasedTransformer",
     "ESTIMATORS",
     "FixedStrength",
     "InfoshedError",
     "LabelPrior",
+    "Labels",
     "METHODS",
     "MIEstimate",
     "Mixed",
     "MultiCategorical",
     "MutualInformationPenalty",
     "NonFiniteError",
+    "Numbers",
     "Recipe",
     "Run",
     "ShedLayer",
     "Split",
+    "Target",
     "audit",
     "audit_data",
     "estimate_mi",

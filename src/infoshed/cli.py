@@ -12,7 +12,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from cyclopts import App, CycloptsError, Group, Parameter
 from rich.console import Console
 
@@ -295,12 +294,15 @@ def introduced(data: DataSet) -> DataSet:
     """The user's own data, after saying how they were read and how biased the training rows are;
     the latter is in the description then, for the report."""
     from infoshed.auditing import audit_data as audit_table
+    from infoshed.auditing.run import target_values
     from infoshed.auditing.text import data_lines
 
-    classes = np.array(data.classes)[data.train.y.numpy()]
     c = data.attribute.decode(data.train.c)
-    found = audit_table(classes, c, target_name=data.params["target"], estimator="quick")
-    lines = data_lines(found)
+    lines = [
+        line
+        for name, y in target_values(data.target, data.train.y).items()
+        for line in data_lines(audit_table(y, c, target_name=name, estimator="quick"))
+    ]
     print("\n".join([*data.notes, *lines]), file=sys.stderr)
     return replace(data, description=" ".join([data.description, *lines]))
 

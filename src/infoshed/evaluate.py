@@ -2,17 +2,17 @@
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from infoshed.nn import Model
+from infoshed.targets import Target
 from infoshed.types import Split
 
 
 @torch.no_grad()
-def logits_of(model: Model, split: Split) -> Tensor:
-    """Logits (n, classes) of every row, in evaluation mode."""
+def outputs_of(model: Model, split: Split) -> Tensor:
+    """What the head says of every row (n, outputs), such as logits, in evaluation mode."""
     model.eval()
     return torch.cat([model(batch.x) for batch in split.batches()])
 
@@ -24,25 +24,22 @@ def features_of(model: Model, split: Split) -> Tensor:
     return torch.cat([model.encode(batch.x) for batch in split.batches()])
 
 
-def evaluate(model: Model, split: Split) -> dict[str, Any]:
-    """Accuracy in [0, 1] and the confusion counts (rows: true class), JSON-able."""
-    guess = logits_of(model, split).argmax(1)
-    confusion = np.zeros((model.classes, model.classes), dtype=int)
-    np.add.at(confusion, (split.y.numpy(), guess.numpy()), 1)
-    return {"accuracy": float((guess == split.y).double().mean()), "confusion": confusion.tolist()}
+def evaluate(model: Model, split: Split, target: Target) -> dict[str, Any]:
+    """The figures of the target, JSON-able: see the kinds in `infoshed.targets`."""
+    return target.figures(outputs_of(model, split), split.y)
 
 
-def validate(model: Model, split: Split, weights: Tensor) -> dict[str, float]:
-    """Accuracy on biased validation data, plain and weighted.
+def validate(model: Model, split: Split, weights: Tensor, target: Target) -> dict[str, float]:
+    """The score of the target on biased validation data, plain and weighted.
 
     Args:
         weights: p(y) / p(y|c) for each row (n,), under which y and c are independent. The
-            weighted accuracy speaks for the pairs (y, c) that occur in the biased data; where
+            weighted score speaks for the pairs (y, c) that occur in the biased data; where
             many pairs never do, a model that fails on them looks better here than it is.
     """
-    right = (logits_of(model, split).argmax(1) == split.y).double()
-    weights = weights.double()
+    scores, weights = target.scores(outputs_of(model, split), split.y).double(), weights.double()
+    key = f"val_{target.score.key}"
     return {
-        "val_accuracy": float(right.mean()),
-        "val_accuracy_weighted": float((right * weights).sum() / weights.sum()),
+        key: float(scores.mean()),
+        f"{key}_weighted": float((scores * weights).sum() / weights.sum()),
     }

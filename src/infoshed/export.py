@@ -1,9 +1,10 @@
 """Models as ONNX files, for use without Python or torch.
 
 The graph takes x as the network reads it, float32 of shape (n, ...) with any n: bytes of pictures
-are divided by 255 beforehand, and a table's columns are encoded (`Run.inputs`). Either part of
-p(y|x) = softmax(h(g(x))) can be had: the encoder, x -> z, or the whole model, x -> logits and
-probabilities. Every file is run once in onnxruntime and compared with torch before it is kept.
+are divided by 255 beforehand, and a table's columns are encoded (`Run.inputs`). Either part can be
+had: the encoder, x -> z, or the whole model, x -> logits and probabilities of classes or labels, or
+predictions of numbers in their unit. Every file is run once in onnxruntime and compared with torch
+before it is kept.
 """
 
 import json
@@ -24,6 +25,7 @@ from infoshed.io import atomic_path
 from infoshed.nn import Model
 from infoshed.run import Run
 from infoshed.seeds import torch_generator
+from infoshed.targets import Numbers, Target
 from infoshed.version import __version__
 
 TOLERANCE = 1e-5
@@ -34,9 +36,9 @@ class EncoderPart(nn.Module):
 
     outputs = ("z",)
 
-    def __init__(self, model: Model):
+    def __init__(self, model: Model, target: Target):
         super().__init__()
-        self.model = model
+        self.model, self.target = model, target
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         return (self.model.encode(x),)
@@ -49,7 +51,23 @@ class ModelPart(EncoderPart):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         logits = self.model(x)
-        return logits, logits.softmax(1)
+        return logits, self.target.probabilities(logits)
+
+
+class NumbersPart(EncoderPart):
+    """x -> predictions in the unit of y."""
+
+    outputs = ("predictions",)
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, model: Model, target: Numbers):
+        super().__init__(model, target)
+        self.register_buffer("mean", torch.tensor(target.mean))
+        self.register_buffer("scale", torch.tensor(target.scale))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        return (self.model(x) * self.scale + self.mean,)
 
 
 PARTS: dict[str, type[EncoderPart]] = {"model": ModelPart, "encoder": EncoderPart}
@@ -59,11 +77,12 @@ def export_onnx(run: Run, path: str | Path, part: str = "model") -> float:
     """Write a part of the run's model to `path`, atomically.
 
     Args:
-        part: "model" (outputs `logits` and `probabilities`, (n, classes)) or "encoder" (output
-            `z`, (n, dim)). The input is `x`, float32, (n, *shape).
+        part: "model" (outputs `logits` and `probabilities`, (n, classes or labels); of numbers
+            `predictions`, (n, columns)) or "encoder" (output `z`, (n, dim)). The input is `x`,
+            float32, (n, *shape).
 
-    The names of the classes, the attribute and, of a table or pictures, how x is made are in the
-    file's metadata, as JSON. A model that computes in bfloat16 is written in float32.
+    The names of the classes, the target, the attribute and, of a table or pictures, how x is made
+    are in the file's metadata, as JSON. A model that computes in bfloat16 is written in float32.
 
     Returns the largest difference between onnxruntime and torch, relative to max(1, |output|).
     Raises `InfoshedError` without the extra `onnx`, for a model that cannot be exported, and for a
@@ -73,7 +92,12 @@ def export_onnx(run: Run, path: str | Path, part: str = "model") -> float:
     onnx, onnxruntime = _libraries()
     model = deepcopy(run.model).eval()
     model.precision = "float32"
-    module = PARTS[part](model).eval()
+    target, kind = run.target, PARTS[part]
+    if isinstance(target, Numbers) and part == "model":
+        module: EncoderPart = NumbersPart(model, target)
+    else:
+        module = kind(model, target)
+    module = module.eval()
     x = torch.rand(3, *run.config.shape, generator=torch_generator(0, "onnx"))
     with warnings.catch_warnings(), torch.no_grad(), _quiet():
         warnings.simplefilter("ignore")  # the exporter's about torch itself
@@ -128,6 +152,7 @@ def _metadata(run: Run) -> dict[str, str]:
     return {
         "infoshed": __version__,
         "classes": json.dumps(run.config.classes),
+        "target": json.dumps(run.config.target),
         "attribute": json.dumps(run.config.attribute),
         "inputs": json.dumps(run.config.inputs),
     }

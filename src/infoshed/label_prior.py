@@ -18,6 +18,9 @@ leaves nothing to learn, and the second weighs all rows alike.
 p(y|c) is a multinomial logistic regression on the features of c, fitted on the training rows whose
 c is known. Where c is missing log p(y|c)/p(y) is taken as 0, no correction: if I(Z;C|Y) = 0, then
 h(z) alone is the posterior of y given z, so rows whose c is missing at random bias nothing.
+
+Numbers and labels have such a p(y|c) for the discrete codes of each column, which their adjusted
+loss reads, and one for their strata, which gives the weights (`TargetPrior`; `infoshed.targets`).
 """
 
 from typing import TYPE_CHECKING, Any
@@ -28,6 +31,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from infoshed.attributes import Attribute
+from infoshed.targets import Target
 
 if TYPE_CHECKING:
     from sklearn.linear_model import LogisticRegression
@@ -130,6 +134,46 @@ class LabelPrior:
         """Share of rows whose class c alone gives away, in [0, 1]."""
         guess = (self.log_ratio(c) + self.log_marginal).argmax(1)
         return float((guess == y).float().mean())
+
+
+class TargetPrior:
+    """What c says about a target of any kind; arguments as in `LabelPrior`, y being its codes.
+
+    Attributes: `joint`, that of the strata; `parts`, one for each column; `decided`, whether c
+    decides a column.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        y: Tensor,
+        c: Tensor,
+        attribute: Attribute,
+        weights: Tensor | None = None,
+    ):
+        self.target = target
+        strata = target.strata(y)
+        self.joint = LabelPrior(strata, c, attribute, len(target.strata_names), weights)
+        self.parts = tuple(
+            self.joint
+            if m == self.joint.classes and torch.equal(codes, strata)
+            else LabelPrior(codes, c, attribute, m, weights)
+            for codes, m in target.parts(y)
+        )
+        self.decided = any(part.decided for part in self.parts)
+
+    def weights(self, y: Tensor, c: Tensor) -> Tensor:
+        """p(y) / p(y|c) of the strata of codes y for each row (n,), capped at `WEIGHT_CAP`."""
+        return self.joint.weights(self.target.strata(y), c)
+
+    def log_ratios(self, c: Tensor) -> list[Tensor]:
+        """For each column log p(y|c) - log p(y) of its discrete codes (n, codes), in nats."""
+        return [part.log_ratio(c) for part in self.parts]
+
+    @property
+    def chance(self) -> Tensor:
+        """The outputs (1, outputs) that know p(y) alone."""
+        return self.target.chance([part.log_marginal for part in self.parts])
 
 
 def linear_scores(regression: "LogisticRegression", classes: int) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,7 @@
 """Encoders, heads and the multilayer perceptron that critics are made of. Modules only.
 
-An encoder maps x to z of shape (n, dim); a head maps z to logits (n, classes). A new encoder is a
-function (shape of one input, dim) -> module and a line in `ENCODERS`.
+An encoder maps x to z of shape (n, dim); a head maps z to outputs, such as logits (n, classes). A
+new encoder is a function (shape of one input, dim) -> module and a line in `ENCODERS`.
 """
 
 import math
@@ -97,19 +97,19 @@ PRECISIONS = ("float32", "bfloat16")
 
 
 class Model(nn.Module):
-    """An encoder with a linear head: x -> z (n, dim) -> logits (n, classes).
+    """An encoder with a linear head: x -> z (n, dim) -> outputs (see `infoshed.targets`).
 
     Args:
-        encoder: x -> z. dim: columns of z.
+        encoder: x -> z. dim: columns of z. outputs: columns of the head's, such as classes.
         precision: what the encoder computes in; weights, z and all that reads z stay float32.
     """
 
-    def __init__(self, encoder: nn.Module, dim: int, classes: int, precision: str = "float32"):
+    def __init__(self, encoder: nn.Module, dim: int, outputs: int, precision: str = "float32"):
         super().__init__()
         self.encoder = encoder
-        self.head = nn.Linear(dim, classes)
+        self.head = nn.Linear(dim, outputs)
         self.dim = dim
-        self.classes = classes
+        self.outputs = outputs
         self.precision = precision
 
     def encode(self, x: Tensor) -> Tensor:
@@ -128,13 +128,13 @@ class Model(nn.Module):
 
 
 def build_model(
-    encoder: str | nn.Module, shape: Sequence[int], dim: int, classes: int, seed: int,
+    encoder: str | nn.Module, shape: Sequence[int], dim: int, outputs: int, seed: int,
     precision: str = "float32",
 ) -> Model:  # fmt: skip
     """A model with an encoder by name, or the user's own module with `dim` outputs.
 
     Args:
-        shape: of one input, without the batch dimension.
+        shape: of one input, without the batch dimension. outputs: columns of the head's.
         seed: of the initial weights.
         precision: of the encoder's arithmetic, a name in `PRECISIONS`.
     """
@@ -143,7 +143,7 @@ def build_model(
         if isinstance(encoder, str):
             check_choice("encoder", encoder, ENCODERS)
             encoder = ENCODERS[encoder](tuple(shape), dim)
-        model = Model(encoder, dim, classes, precision)
+        model = Model(encoder, dim, outputs, precision)
         probe = as_input(torch.zeros(2, *shape))
         training = encoder.training
         try:

@@ -14,6 +14,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from infoshed.targets import ACCURACY, Score
+
 
 class TrainingBar:
     """A progress bar over all steps of a run, with the newest figures beside it.
@@ -23,13 +25,15 @@ class TrainingBar:
         epochs, steps: number of epochs, and of steps in each.
         entropy: H(C) in nats, for the share that the MI estimate is of it.
         quiet: show nothing. Unless given: quiet when standard error is not a terminal.
+        score: of the target, which is shown.
     """
 
     def __init__(
-        self, title: str, epochs: int, steps: int, entropy: float | None, quiet: bool | None
-    ):
+        self, title: str, epochs: int, steps: int, entropy: float | None, quiet: bool | None,
+        score: Score = ACCURACY,
+    ):  # fmt: skip
         console = Console(stderr=True)
-        self.epochs, self.steps, self.entropy = epochs, steps, entropy
+        self.epochs, self.steps, self.entropy, self.score = epochs, steps, entropy, score
         self.progress = Progress(
             TextColumn(f"{title} {{task.description}}"),
             BarColumn(bar_width=16),
@@ -54,7 +58,8 @@ class TrainingBar:
 
     def epoch(self, row: dict[str, Any]) -> None:
         """Show the figures of a finished epoch (a row of metrics.jsonl)."""
-        figures = f"loss {row['task_loss']:.3f}  acc {row['accuracy']:.1%}"
+        figures = f"loss {row['task_loss']:.3f}  {self.score.title[:3]} "
+        figures += self.score.text(row[self.score.key])
         if row.get("mi") is not None:
             share = f" ({row['mi'] / self.entropy:.1%} of H)" if self.entropy else ""
             figures += f"  MI {row['mi']:.3f} nats{share}"

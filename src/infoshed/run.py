@@ -27,10 +27,11 @@ from infoshed.io import load_state, read_json, save_state, write_json, write_tex
 from infoshed.methods import METHODS
 from infoshed.nn import Model, build_model
 from infoshed.seeds import seeded
+from infoshed.targets import Classes, Target, target_from_dict
 from infoshed.types import as_input
 from infoshed.version import __version__
 
-FORMAT = 1
+FORMAT = 2  # 1: `classes`, their names, where there is `target` now
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ class Config:
         average: decay of the averaged weights that the run keeps; 0 keeps the last weights.
         precision: of the encoder's arithmetic, a name in `PRECISIONS`.
         encoder: a name in `ENCODERS`, or "custom" for the caller's own module.
-        dim: columns of z. shape: of one input. classes: their names, in the order of y.
-        attribute: `Attribute.to_dict`.
+        dim: columns of z. shape: of one input.
+        target: `Target.to_dict`. attribute: `Attribute.to_dict`.
         inputs: `Inputs.to_dict`, where x was made from the rows of a file.
     """
 
@@ -62,10 +63,15 @@ class Config:
     encoder: str
     dim: int
     shape: tuple[int, ...]
-    classes: tuple[str, ...]
+    target: dict[str, Any]
     attribute: dict[str, Any]
     precision: str = "float32"
     inputs: dict[str, Any] | None = None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of y; none where the target is something else."""
+        return tuple(self.target["names"]) if self.target["kind"] == Classes.kind else ()
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able form, with the format's version."""
@@ -79,7 +85,11 @@ class Config:
             raise InfoshedError("config.json is not a run's configuration")
         state = dict(state)
         version = state.pop("format", None)
-        if version != FORMAT:
+        if version == 1 and "classes" in state:
+            params = state.get("params")
+            name = params.get("target", "y") if isinstance(params, dict) else "y"
+            state["target"] = Classes(state.pop("classes"), name).to_dict()
+        elif version != FORMAT:
             raise InfoshedError(
                 f"config.json has format {version!r}, this version of infoshed reads {FORMAT}"
             )
@@ -106,8 +116,8 @@ def new_model(config: Config, encoder: nn.Module | None = None) -> Model:
     """
     check_choice("method", config.method, METHODS)
     model = build_model(
-        encoder or config.encoder, config.shape, config.dim, len(config.classes), config.seed,
-        config.precision,
+        encoder or config.encoder, config.shape, config.dim,
+        target_from_dict(config.target).outputs, config.seed, config.precision,
     )  # fmt: skip
     with seeded(config.seed, "extend"):
         return METHODS[config.method].extend(model)
@@ -131,7 +141,8 @@ class Run:
         model: the model that predicts (the averaged weights).
         config: what it was trained with.
         metrics: one dict per epoch.
-        results: per split: accuracy and confusion; empty until training has ended.
+        results: per split the figures of the target, such as accuracy and confusion; empty until
+            training has ended.
         seconds: wall time of training.
     """
 
@@ -142,17 +153,23 @@ class Run:
     seconds: float = 0.0
 
     def __repr__(self) -> str:
-        accuracy = ", ".join(f"{k} {r['accuracy']:.1%}" for k, r in self.results.items())
+        score = self.target.score
+        found = ", ".join(f"{k} {score.text(r[score.key])}" for k, r in self.results.items())
         epochs = f"{len(self.metrics)} of {self.config.epochs} epochs"
         return (
             f"<Run: {self.config.method} on {self.config.dataset}, seed {self.config.seed}, "
-            f"{epochs}{'; accuracy ' * bool(accuracy)}{accuracy}>"
+            f"{epochs}{f'; {score.title} ' * bool(found)}{found}>"
         )
 
     @property
     def attribute(self) -> Attribute:
         """The specification of c."""
         return attribute_from_dict(self.config.attribute)
+
+    @property
+    def target(self) -> Target:
+        """The specification of y."""
+        return target_from_dict(self.config.target)
 
     @property
     def inputs(self) -> Inputs | None:
@@ -173,24 +190,28 @@ class Run:
 
     @torch.no_grad()
     def predict_proba(self, x: Any) -> Tensor:
-        """Class probabilities (n, classes) of inputs x (n, ...)."""
-        return self.model.head(self.encode(x)).softmax(1)
+        """Probabilities of inputs x (n, ...): of the classes (n, classes), or of each label
+        (n, labels). Raises `InfoshedError` where the target is numbers."""
+        return self.target.probabilities(self.model.head(self.encode(x)))
 
+    @torch.no_grad()
     def predict(self, x: Any) -> Tensor:
-        """Classes (n,) int64 of inputs x (n, ...)."""
-        return self.predict_proba(x).argmax(1)
+        """Of inputs x (n, ...) the classes (n,) int64, the labels (n, labels) of 0 and 1, or
+        numbers (n,) or (n, columns) float64 in the unit of y."""
+        return self.target.predictions(self.model.head(self.encode(x)))
 
     def summary(self) -> dict[str, Any]:
-        """One JSON-able dict: method, seed, accuracy_<split>, and the last epoch's figures."""
-        last = self.metrics[-1] if self.metrics else {}
+        """One JSON-able dict: method, seed, the score on every split (accuracy_<split>, or
+        r2_<split> of numbers), and the last epoch's figures."""
+        last, key = self.metrics[-1] if self.metrics else {}, self.target.score.key
         return {
             "dataset": self.config.dataset,
             **self.config.params,
             "method": self.config.method,
             "seed": self.config.seed,
-            **{f"accuracy_{name}": r["accuracy"] for name, r in self.results.items()},
+            **{f"{key}_{name}": r[key] for name, r in self.results.items()},
             **{k: last.get(k) for k in ("task_loss", "mi", "mi_share", "strength")},
-            **{k: last.get(k) for k in ("val_accuracy", "val_accuracy_weighted")},
+            **{k: last.get(k) for k in (f"val_{key}", f"val_{key}_weighted")},
             "epochs": len(self.metrics),
             "seconds": round(self.seconds, 2),
         }

@@ -56,7 +56,9 @@ class SharedFlags:
     attribute: Annotated[str | None, Parameter(group=DATA)] = None
     "The attribute to shed. Own file: its columns, with commas. German credit: sex or age."
     target: Annotated[str | None, Parameter(group=DATA)] = None
-    "Own file: the column of the classes to predict."
+    "Own file: the column to predict, classes or a quantity; several with commas."
+    target_kind: Annotated[str | None, Parameter(group=DATA)] = None
+    "Own file: auto, classes or numbers, where the target's numbers do not say (auto)."
     attribute_kind: Annotated[str | None, Parameter(group=DATA)] = None
     "Own file: auto, categorical or continuous, where numbers do not say; or age=continuous,..."
     categories: Annotated[str | None, Parameter(group=DATA)] = None

@@ -87,13 +87,18 @@ def parts_of(row: dict[str, Any]) -> list[str]:
 def run_table(run: Run) -> str:
     """The figures of one run."""
     last = run.metrics[-1] if run.metrics else {}
-    entropy = run.attribute.entropy
-    rows = [[f"accuracy, {name}", f"{r['accuracy']:.1%}"] for name, r in run.results.items()]
+    entropy, score = run.attribute.entropy, run.target.score
+    rows = [
+        [f"{title}, {name}", text]
+        for name, result in run.results.items()
+        for title, text in run.target.lines(result)
+    ]
     if not run.results:
         rows.append(["not finished", f"{len(run.metrics)} of {run.config.epochs} epochs"])
-    if "val_accuracy_weighted" in last:
-        weighted = f"{last['val_accuracy_weighted']:.1%}"
-        rows.append(["accuracy, validation reweighed to unbiased", weighted])
+    weighted = f"val_{score.key}_weighted"
+    if weighted in last:
+        title = f"{score.title}, validation reweighed to unbiased"
+        rows.append([title, score.text(last[weighted])])
     if "task_loss" in last:
         rows.append(["task loss, last epoch (nats)", f"{last['task_loss']:.4f}"])
     if last.get("mi") is not None:

@@ -1,8 +1,8 @@
 """Other places where the figures of a run are written, beside metrics.jsonl.
 
 Every epoch's row goes to each tracker as scalars, the epoch being the step; at the end come the
-accuracies as `accuracy_SPLIT`. A tracker is a class and a line in `TRACKERS`. They see figures only
-and draw no random numbers, so a run is the same with and without them.
+scores as `accuracy_SPLIT` (`r2_SPLIT` of numbers). A tracker is a class and a line in `TRACKERS`.
+They see figures only and draw no random numbers, so a run is the same with and without them.
 """
 
 import math
@@ -19,6 +19,7 @@ from typing import Any
 
 from infoshed.checks import InfoshedError, check_choice
 from infoshed.run import Config
+from infoshed.targets import target_from_dict
 
 
 class Tracker(ABC):
@@ -134,6 +135,7 @@ class Trackers:
             check_choice("track", name, TRACKERS)
         if wanted and folder is None:
             raise InfoshedError("`track` needs `out`, the folder of the run")
+        self.key = target_from_dict(config.target).score.key
         self.trackers: Sequence[Tracker] = [
             TRACKERS[name](config, folder, done) for name in dict.fromkeys(wanted) if folder
         ]
@@ -157,8 +159,8 @@ class Trackers:
             tracker.scalars(values, int(row["epoch"]))
 
     def results(self, results: dict[str, dict[str, Any]], step: int) -> None:
-        """Write the accuracy of every split."""
-        values = {f"accuracy_{name}": float(r["accuracy"]) for name, r in results.items()}
+        """Write the score of every split."""
+        values = {f"{self.key}_{name}": float(r[self.key]) for name, r in results.items()}
         for tracker in self.trackers:
             tracker.scalars(values, step)
 
@@ -167,9 +169,9 @@ def parameters(config: Config) -> dict[str, Any]:
     """The settings of a run, flat: those of the data as `data.NAME`, the method's as they are."""
     settings = asdict(config)
     data, options = settings.pop("params"), settings.pop("options")
-    for name in ("attribute", "inputs"):
+    for name in ("attribute", "inputs", "target"):
         settings.pop(name)
-    settings["attribute"] = config.attribute["name"]
+    settings |= {"attribute": config.attribute["name"], "target": config.target["name"]}
     return settings | {f"data.{k}": v for k, v in data.items()} | options
 
 

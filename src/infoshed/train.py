@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 from infoshed.checks import InfoshedError, NonFiniteError, check_number
 from infoshed.evaluate import evaluate, validate
 from infoshed.io import load_state, read_json, save_state, write_json
-from infoshed.label_prior import LabelPrior
+from infoshed.label_prior import TargetPrior
 from infoshed.methods import METHODS, Setting, check_data, method_options
 from infoshed.nn import Model
 from infoshed.progress import TrainingBar
@@ -80,8 +80,9 @@ def fit(
     elif resume:
         raise InfoshedError("`resume` needs `out`, the folder of the run to continue")
     bar = TrainingBar(
-        f"{data.name} {method}", config.epochs, training.steps, data.attribute.entropy, quiet
-    )
+        f"{data.name} {method}", config.epochs, training.steps, data.attribute.entropy, quiet,
+        data.target.score,
+    )  # fmt: skip
     before = rows[-1]["seconds"] if rows else 0.0
     started = time.perf_counter()
     trackers = Trackers(track, config, folder, training.epoch)
@@ -108,7 +109,7 @@ def fit(
         training.finish()
         model = training.averaged
         splits = {"validation": data.validation, **data.tests}
-        results = {name: evaluate(model, split) for name, split in splits.items()}
+        results = {name: evaluate(model, split, data.target) for name, split in splits.items()}
         trackers.results(results, training.epoch)
     run = Run(model, config, rows, results, rows[-1]["seconds"] if rows else 0.0)
     if folder is not None:
@@ -124,7 +125,7 @@ class Training:
         self.model = new_model(config, encoder)
         self.average = AveragedModel(self.model, multi_avg_fn=self._average_step)
         train = data.train
-        self.prior = LabelPrior(train.y, train.c, data.attribute, len(data.classes), train.weights)
+        self.prior = TargetPrior(data.target, train.y, train.c, data.attribute, train.weights)
         self.weights = self.prior.weights(data.validation.y, data.validation.c)
         if data.validation.weights is not None:
             self.weights = self.weights * data.validation.weights
@@ -163,7 +164,7 @@ class Training:
         means |= self.method.end_epoch(means)
         if "mi" in means and entropy:
             means["mi_share"] = means["mi"] / entropy
-        validation = validate(self.averaged, self.data.validation, self.weights)
+        validation = validate(self.averaged, self.data.validation, self.weights, self.data.target)
         return {"epoch": self.epoch, **means, **validation}
 
     def finish(self) -> None:
@@ -232,7 +233,8 @@ class Training:
         """Load the last checkpoint in `folder`; returns the rows of its finished epochs."""
         if not (folder / "checkpoint.safetensors").is_file():
             raise InfoshedError(f"nothing to resume: {folder} has no checkpoint.safetensors")
-        saved, now = read_json(folder / "config.json"), self.config.to_dict()
+        saved = Config.from_dict(read_json(folder / "config.json")).to_dict()
+        now = self.config.to_dict()
         differ = [k for k in now if k != "epochs" and saved.get(k) != now[k]]
         if differ:
             before, after = repr(saved.get(differ[0])), repr(now[differ[0]])
@@ -292,7 +294,7 @@ def make_config(
         seed=int(seed),
         encoder="custom" if isinstance(encoder, nn.Module) else encoder or recipe_encoder,
         shape=tuple(data.train.x.shape[1:]),
-        classes=data.classes,
+        target=data.target.to_dict(),
         attribute=data.attribute.to_dict(),
         inputs=None if data.inputs is None else data.inputs.to_dict(),
         **values,

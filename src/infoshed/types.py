@@ -1,7 +1,7 @@
 """What travels through the library: batches (x, y, c), splits and data sets.
 
-x is the input (uint8 images in NCHW, or floats), y the class (int64), c the codes of the bias
-attribute (see `infoshed.attributes`).
+x is the input (uint8 images in NCHW, or floats), y the class (int64) or the codes of another target
+(see `infoshed.targets`), c the codes of the bias attribute (see `infoshed.attributes`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,12 +14,13 @@ from torch import Tensor
 from infoshed.attributes import Attribute
 from infoshed.checks import InfoshedError, check_same_length, check_weights
 from infoshed.inputs import Inputs
+from infoshed.targets import Classes, Target
 
 
 @dataclass(frozen=True)
 class Batch:
-    """x (n, ...), y (n,) int64, c (n, columns) codes, which `x, y, c = batch` unpacks; and where
-    rows have them weights (n,), of mean 1 in the whole split."""
+    """x (n, ...), y (n,) or (n, k) codes, c (n, columns) codes, which `x, y, c = batch` unpacks;
+    and where rows have them weights (n,), of mean 1 in the whole split."""
 
     x: Tensor
     y: Tensor
@@ -41,7 +42,8 @@ def as_input(x: Tensor) -> Tensor:
 class Split:
     """One part of a data set: inputs x (n, ...), classes y (n,), codes c (n, columns) from
     `Attribute.encode`; rgb (n, 3) uint8 where c is a colour, for figures; and weights (n,), the
-    importance of every row, on any scale, equal unless given.
+    importance of every row, on any scale, equal unless given. Of numbers and labels y are the codes
+    (n, k) that `encode` of `infoshed.Numbers` or `infoshed.Labels` makes.
 
     numpy arrays become tensors, whole numbers in y int64. Raises `InfoshedError` for shapes that
     do not fit.
@@ -56,12 +58,14 @@ class Split:
     def __post_init__(self):
         for name in ("x", "y", "c"):
             object.__setattr__(self, name, torch.as_tensor(getattr(self, name)))
-        if self.y.ndim != 1 or self.y.is_floating_point():
+        floats = self.y.is_floating_point()
+        if self.y.ndim not in (1, 2) or (floats and self.y.ndim == 1):
             raise InfoshedError(
-                "`y` must be classes 0, 1, ... of shape (n,), "
+                "`y` must be classes 0, 1, ... of shape (n,), or codes (n, k) of numbers or labels "
+                "(`infoshed.Numbers.from_values(y)`, then its `encode`); "
                 f"got {self.y.dtype} of shape {tuple(self.y.shape)}"
             )
-        object.__setattr__(self, "y", self.y.long())
+        object.__setattr__(self, "y", self.y.float() if floats else self.y.long())
         check_same_length(x=self.x, y=self.y, c=self.c)
         if not len(self.y):
             raise InfoshedError("a split needs at least one row")
@@ -123,12 +127,13 @@ class DataSet:
         validation: held out of the same biased distribution: all that a user has for choosing.
         tests: named test splits, such as "biased" and "unbiased"; never used for choosing.
         attribute: the specification of c.
-        classes: the names of the classes, in the order of y.
+        classes: the names of the classes, in the order of y; none where y is something else.
         recipe: default training settings.
         params: what the data set was made with (for the run's record).
         shows_images: whether reports may show the inputs as pictures.
         inputs: how x was made from a file's rows, where it was; a run keeps it, for new files.
         notes: what was decided in reading, for the user to check.
+        target: the specification of y; unless given, classes of these names.
     """
 
     name: str
@@ -137,22 +142,29 @@ class DataSet:
     validation: Split
     tests: dict[str, Split]
     attribute: Attribute
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = ()
     recipe: Recipe = field(default_factory=Recipe)
     params: dict[str, Any] = field(default_factory=dict)
     shows_images: bool = False
     inputs: Inputs | None = None
     notes: tuple[str, ...] = ()
+    target: Target = None  # type: ignore[assignment]  # made of `classes` where it is not given
 
     def __post_init__(self):
+        if self.target is None:
+            object.__setattr__(self, "target", Classes(self.classes))
+        names = self.target.names if isinstance(self.target, Classes) else ()
+        if tuple(self.classes) not in ((), names):
+            raise InfoshedError(
+                f"data set '{self.name}' has the classes {', '.join(self.classes)} and another "
+                "target; give one of `classes` and `target`"
+            )
+        object.__setattr__(self, "classes", names)
         splits = {"train": self.train, "validation": self.validation, **self.tests}
         for name, split in splits.items():
-            low, high = int(split.y.min()), int(split.y.max())
-            if low < 0 or high >= len(self.classes):
-                raise InfoshedError(
-                    f"data set '{self.name}', {name}: y must lie in 0..{len(self.classes) - 1} "
-                    f"(there are {len(self.classes)} classes), found {low}..{high}"
-                )
+            wrong = self.target.check(split.y)
+            if wrong:
+                raise InfoshedError(f"data set '{self.name}', {name}: {wrong}")
             for part in ("x", "c"):
                 got, want = getattr(split, part).shape[1:], getattr(self.train, part).shape[1:]
                 if got != want:
@@ -160,5 +172,6 @@ class DataSet:
                         f"data set '{self.name}', {name}: rows of `{part}` have shape "
                         f"{tuple(got)}, in the training data {tuple(want)}"
                     )
-        if len(self.train.y.unique()) < 2:
-            raise InfoshedError(f"data set '{self.name}': y has one class only; nothing to predict")
+        if not self.target.varies(self.train.y):
+            one = "class" if names else "value"
+            raise InfoshedError(f"data set '{self.name}': y has one {one} only; nothing to predict")

@@ -95,7 +95,16 @@ BAD = {
         "under another name",
     ),
     "as many targets as rows": (table(), "--target note --attribute sex", "different values in"),
-    "a target of fractions": (table(), "--target hours --attribute sex", "holds fractions"),
+    "a target of fractions": (
+        table(),
+        "--target hours --target-kind classes --attribute sex",
+        "holds fractions",
+    ),
+    "targets of two kinds": (
+        table(),
+        "--target hours,income --attribute sex",
+        "several targets must be of one kind",
+    ),
     "a class of few rows": (
         table(income=["odd", *INCOME[1:]]),
         " ".join(ASKED),

@@ -16,6 +16,7 @@ import numpy as np
 
 from infoshed.attributes import infer_attribute
 from infoshed.checks import InfoshedError, as_array
+from infoshed.targets import quantile_edges
 
 QUARTERS = 4
 TENTHS = 10
@@ -151,9 +152,5 @@ def target(name: str, values: Any) -> Target:
 
 def quantile_code(values: np.ndarray, bins: int) -> np.ndarray:
     """The bin (n,) of each row, 0, 1, ..., of about equally filled ones; fewer where values tie."""
-    edges = np.unique(np.quantile(values, np.arange(1, bins) / bins))
-    above = values[values > values.min()]
-    edges = edges[edges > values.min()]
-    if not len(edges) and len(above):  # most rows have the lowest value
-        edges = above.min(keepdims=True)
+    edges = quantile_edges(values, bins)
     return np.unique(np.searchsorted(edges, values, side="right"), return_inverse=True)[1]

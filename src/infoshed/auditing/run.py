@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from infoshed.auditing.perform import audit
 from infoshed.auditing.record import Audit
@@ -18,6 +19,7 @@ from infoshed.checks import InfoshedError, check_choice
 from infoshed.evaluate import features_of
 from infoshed.offline import estimate_mi
 from infoshed.run import Run
+from infoshed.targets import Classes, Labels, Numbers, Target
 from infoshed.types import DataSet
 
 PREFERRED = ("unbiased", "test")
@@ -36,27 +38,49 @@ def audit_run(run: Run, data: DataSet, split: str | None = None, **settings: Any
     splits = {**data.tests, "validation": data.validation}
     split = split or next((name for name in PREFERRED if name in splits), next(iter(splits)))
     check_choice("split", split, splits)
-    held_out, classes = splits[split], np.array(run.config.classes)
+    held_out = splits[split]
     z = features_of(run.model, held_out)
-    scores = run.model.head(z).softmax(1).detach().double().numpy()
     values = [run.attribute.decode(part.c) for part in (held_out, data.train)]
     note = f"{len(held_out):,} rows of the split '{split}', which the run was not fitted on"
-    # `infoshed.audit` reads scores in sorted order of the classes that occur.
-    order, known = np.argsort(classes), len(held_out.y.unique()) == len(classes)
-    if not known:
-        note += "; a class has no rows in it, so calibration is left out"
-    found = audit(
-        z,
-        values[0],
-        classes[held_out.y.numpy()],
-        predictions=classes[scores.argmax(1)],
-        scores=scores[:, order] if known else None,
-        target_name=str(data.params.get("target", "label")),
-        positive=str(classes[1]) if len(classes) == 2 and known else None,
-        reference=(classes[data.train.y.numpy()], values[1]),
-        **settings,
-    )
+    outputs = run.model.head(z).detach()
+    target, name = run.target, str(data.params.get("target", "label"))
+    about: dict[str, Any]
+    if isinstance(target, Classes):
+        classes, scores = np.array(target.names), target.probabilities(outputs).double().numpy()
+        # `infoshed.audit` reads scores in sorted order of the classes that occur.
+        order, known = np.argsort(classes), len(held_out.y.unique()) == len(classes)
+        if not known:
+            note += "; a class has no rows in it, so calibration is left out"
+        y = classes[held_out.y.numpy()]
+        about = {
+            "predictions": classes[scores.argmax(1)],
+            "scores": scores[:, order] if known else None,
+            "positive": str(classes[1]) if len(classes) == 2 and known else None,
+            "reference": (classes[data.train.y.numpy()], values[1]),
+        }
+    elif target.outputs == 1 and isinstance(target, Numbers):
+        y = target.predictions(held_out.y).numpy()
+        about = {"predictions": target.predictions(outputs).numpy()}
+    else:
+        y, about = _combined(target, held_out.y), {}
+        if isinstance(target, Labels):
+            about = {"predictions": _combined(target, target.predictions(outputs))}
+            about["reference"] = (_combined(target, data.train.y), values[1])
+        note += f"; {', '.join(target.columns)} are audited together, as their common combinations"
+    found = audit(z, values[0], y, target_name=name, **about, **settings)
     return replace(found, notes=(note, *found.notes))
+
+
+def target_values(target: Target, y: Tensor) -> dict[str, np.ndarray]:
+    """Codes y as values (n,) by the name of each column."""
+    codes = target.predictions(y) if isinstance(target, Numbers) else y
+    values = target.values(codes.numpy()).reshape(len(y), -1)
+    return dict(zip(target.columns, values.T, strict=True))
+
+
+def _combined(target: Target, y: Tensor) -> np.ndarray:
+    """The names (n,) of the strata of codes."""
+    return np.array(target.strata_names)[target.strata(y).numpy()]
 
 
 def left_in_z(run: Run, data: DataSet) -> str:

@@ -84,7 +84,7 @@ def _useless(known: np.ndarray, distinct: np.ndarray, lacking: int) -> str:
 
 
 def proxies(
-    columns: Mapping[str, np.ndarray], told: Mapping[str, np.ndarray], target: str
+    columns: Mapping[str, np.ndarray], told: Mapping[str, np.ndarray], targets: Sequence[str]
 ) -> list[str]:
     """A warning for every input that all but decides the target or an attribute."""
     notes = []
@@ -92,7 +92,7 @@ def proxies(
         for about, c in told.items():
             if not _decides(column, c):
                 continue
-            if about == target:
+            if about in targets:
                 notes.append(
                     f"warning: '{name}' all but decides the target '{about}'; will you know it "
                     "when you predict?"

@@ -5,13 +5,14 @@ no input (see `infoshed.data.columns` for those that are), and rows that lack it
 dropped and counted.
 
 Rows are cut into train, validation and test by seed, `VALIDATION` and `TEST` of every cell (y, c),
-a quantity c counting by its quarters; what is learned of the columns is learned from training rows
+a quantity counting by its quarters; what is learned of the columns is learned from training rows
 alone. The test is biased as the training rows are.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,18 +20,19 @@ import torch
 from infoshed.assignments import assignments
 from infoshed.attributes import Attribute, Continuous, infer_attribute
 from infoshed.checks import InfoshedError, check_choice, check_number
-from infoshed.data.columns import complete, proxies, read_inputs, short
+from infoshed.data.columns import complete, proxies, read_inputs
+from infoshed.data.own_target import TargetColumns, read_target, shares_text
 from infoshed.inputs import ImageInputs, Inputs, TableInputs, as_text
 from infoshed.resnet import SMALLEST
 from infoshed.seeds import numpy_generator
+from infoshed.targets import Classes
 from infoshed.types import DataSet, Recipe, Split
 
 FORMATS = (".csv", ".tsv", ".parquet")
 TEST, VALIDATION = 0.2, 0.15
 MOST_ROWS = 3_000_000
 MOST_NUMBERS = 10**9  # of the encoded table, 4 bytes each
-MOST_CLASSES = 1000
-LEAST_ROWS, LEAST_CLASS = 40, 5
+LEAST_ROWS = 40
 CRITIC_STEPS = 5
 LOOKED_AT = 20  # cells of a column, to tell names of files
 
@@ -54,6 +56,7 @@ def own(
     path: str | Path,
     *,
     target: str | None = None,
+    target_kind: str = "auto",
     attribute: str | None = None,
     attribute_kind: str = "auto",
     categories: str | None = None,
@@ -66,7 +69,9 @@ def own(
 
     Args:
         path: .csv, .tsv or .parquet.
-        target: the column of classes.
+        target: the column to predict, classes or a quantity; several with commas, quantities or
+            labels of two values each.
+        target_kind: "auto", "classes" or "numbers", as `infoshed.data.own_target` has it.
         attribute: the column of the attribute; several with commas.
         attribute_kind: "auto", "categorical" or "continuous", as `infoshed.files.as_kind` has it;
             or of single columns, as in "age=continuous", the others being auto.
@@ -81,8 +86,8 @@ def own(
     path = Path(path)
     if not target or not attribute:
         raise InfoshedError(
-            f"which columns of {path}? --target NAME, the classes, and --attribute NAME, what "
-            "is to be shed"
+            f"which columns of {path}? --target NAME, the classes or a quantity, and "
+            "--attribute NAME, what is to be shed"
         )
     from infoshed.files import read_table
     from infoshed.files.table import listed
@@ -90,8 +95,8 @@ def own(
 
     _refuse_huge(path)
     table = read_table(str(path), missing=True)
-    columns, names = dict(table.columns), _names(attribute)
-    asked = {"--target": [target], "--attribute": names, "--categories": _names(categories)}
+    columns, names, targets = dict(table.columns), _names(attribute), _names(target)
+    asked = {"--target": targets, "--attribute": names, "--categories": _names(categories)}
     for flag, wanted in asked.items():
         for name in wanted:
             if name not in columns:
@@ -99,51 +104,58 @@ def own(
                 raise InfoshedError(
                     f"{flag}: {path} has no column '{name}'; it has {listed(list(columns))}{hint}"
                 )
-    if target in names:
-        raise InfoshedError(f"'{target}' is both target and attribute; give different columns")
+    for name in targets:
+        if name in names:
+            raise InfoshedError(f"'{name}' is both target and attribute; give different columns")
     flat = [name for name, column in columns.items() if column.ndim > 1]
     if flat:
         raise InfoshedError(f"{path}: column '{flat[0]}' holds lists; give a column for each entry")
     columns |= {name: as_text(columns[name]) for name in asked["--categories"]}
-    columns, dropped = complete(columns, [target, *names])
-    if len(columns[target]) < LEAST_ROWS:
+    columns, dropped = complete(columns, [*targets, *names])
+    if len(columns[targets[0]]) < LEAST_ROWS:
         raise InfoshedError(
-            f"{path} has {len(columns[target])} rows with {target} and {' and '.join(names)}; at "
-            f"least {LEAST_ROWS} are needed for training, validation and test"
+            f"{path} has {len(columns[targets[0]])} rows with "
+            f"{' and '.join([*targets, *names])}; at least {LEAST_ROWS} are needed for training, "
+            "validation and test"
         )
-    classes, y = _classes(target, columns.pop(target))
+    y = read_target(targets, columns, target_kind)
+    y.check()
+    for name in targets:
+        del columns[name]
     parts, kind_notes = _attributes(names, columns, attribute_kind)
     for name, part in parts.items():
-        _refuse_same(target, y, name, part)
+        y.refuse(name, part)
     if images is not None:
         content, opened = _pictures(Path(images), columns, size, color)
-        y = y[opened]
+        y = y.rows(opened)
         parts = {name: part[opened] for name, part in parts.items()}
     else:
-        content = _table(path, columns, parts, target, y)
+        content = _table(path, columns, parts, y)
     rows = stratified(_strata(y, parts), seed)
     spec = _specification({name: part[rows["train"]] for name, part in parts.items()})
+    learned = y.rows(rows["train"]).learn() if y.kind != Classes.kind else y.learn()
     given_c = parts if len(spec.parts) > 1 else np.column_stack(list(parts.values()))
     c = spec.encode(given_c)
     inputs, x = content.learn(rows["train"])
-    splits = {k: Split(x(r), torch.from_numpy(y[r]), c[r]) for k, r in rows.items()}
-    lines = [_target_line(target, classes, y), *_attribute_lines(spec), *content.lines]
+    splits = {k: Split(x(r), y.rows(r).encode(learned), c[r]) for k, r in rows.items()}
+    lines = [*y.lines(), *_attribute_lines(spec), *content.lines]
     sizes = ", ".join(f"{len(part):,} {name}" for name, part in rows.items())
     params = {"target": target, "attribute": attribute, "attribute_kind": attribute_kind}
-    given = {"categories": categories, "images": None if images is None else str(images)}
+    given: dict[str, Any] = {"target_kind": None if target_kind == "auto" else target_kind}
+    given |= {"categories": categories, "images": None if images is None else str(images)}
     given |= {"size": int(size), "color": bool(color)} if images is not None else {}
     return DataSet(
         name=str(path),
         description=(
-            f"{path}: {target} from {content.what}; the attribute is {', '.join(names)}, "
+            f"{path}: {y.name} from {content.what}; the attribute is {', '.join(names)}, "
             "which is not among the inputs. The test is biased as the training data are."
         ),
         train=splits["train"],
         validation=splits["validation"],
         tests={"test": splits["test"]},
         attribute=spec,
-        classes=classes,
-        recipe=_recipe(inputs, len(rows["train"]), len(classes)),
+        target=learned,
+        recipe=_recipe(inputs, len(rows["train"]), learned.outputs),
         params=params | {k: v for k, v in given.items() if v is not None} | {"seed": seed},
         shows_images=images is not None,
         inputs=inputs,
@@ -218,38 +230,6 @@ def _refuse_huge(path: Path) -> None:
         )
 
 
-def _classes(target: str, column: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
-    """The names of the classes and the class (n,) of each row."""
-    from infoshed.files.table import listed
-
-    fractions = column[column != np.round(column)] if column.dtype.kind == "f" else column[:0]
-    if len(fractions):
-        raise InfoshedError(
-            f"the target '{target}' holds fractions (such as {fractions.tolist()[0]:g}): "
-            "classes are expected; bin it first"
-        )
-    column = column.astype(np.int64) if column.dtype.kind in "biuf" else as_text(column)
-    values, y, counts = np.unique(column, return_inverse=True, return_counts=True)
-    names = tuple(map(str, values.tolist()))
-    if len(names) > max(min(MOST_CLASSES, len(y) // LEAST_CLASS), 2):
-        raise InfoshedError(
-            f"the target '{target}' has {len(names):,} different values in {len(y):,} rows: "
-            "classes are expected; is it the right column? bin it if it is a quantity"
-        )
-    if len(names) < 2:
-        raise InfoshedError(
-            f"the target '{target}' has one class only in {len(y):,} rows ({values[0]}); there is "
-            "nothing to predict"
-        )
-    rare = [f"{n!r} ({k})" for n, k in zip(names, counts, strict=True) if k < LEAST_CLASS]
-    if rare:
-        raise InfoshedError(
-            f"of the target '{target}', these classes have fewer than {LEAST_CLASS} rows: "
-            f"{listed(rare)}; drop or merge them"
-        )
-    return names, y.astype(np.int64)
-
-
 def _attributes(
     names: list[str], columns: dict[str, np.ndarray], kind: str
 ) -> tuple[dict[str, np.ndarray], list[str]]:
@@ -280,12 +260,12 @@ def _specification(parts: dict[str, np.ndarray]) -> Attribute:
     return infer_attribute(parts)
 
 
-def _strata(y: np.ndarray, parts: dict[str, np.ndarray]) -> np.ndarray:
+def _strata(y: TargetColumns, parts: dict[str, np.ndarray]) -> np.ndarray:
     """The cell (n,) of each row."""
     from infoshed.auditing.inputs import QUARTERS, quantile_code
 
-    cells = [y]
-    for part in parts.values():
+    cells = []
+    for part in (*y.columns.values(), *parts.values()):
         quantity = part.dtype.kind == "f"
         cells.append(
             quantile_code(part, QUARTERS) if quantity else np.unique(part, return_inverse=True)[1]
@@ -293,33 +273,21 @@ def _strata(y: np.ndarray, parts: dict[str, np.ndarray]) -> np.ndarray:
     return np.unique(np.stack(cells, 1), axis=0, return_inverse=True)[1].ravel()
 
 
-def _refuse_same(target: str, y: np.ndarray, name: str, c: np.ndarray) -> None:
-    code = np.unique(c, return_inverse=True)[1]
-    pairs = len(np.unique(np.stack([y, code], 1), axis=0))
-    if pairs == y.max() + 1 == code.max() + 1:
-        raise InfoshedError(
-            f"the attribute '{name}' is the target '{target}' under another name: each of its "
-            "values goes with one class, and shedding it would shed the target. Give another "
-            "attribute, or rows that break the tie"
-        )
-
-
 def _table(
     path: Path,
     columns: dict[str, np.ndarray],
     attributes: dict[str, np.ndarray],
-    target: str,
-    y: np.ndarray,
+    y: TargetColumns,
 ) -> Content:
     """The columns that are inputs."""
-    found = read_inputs(columns)
-    notes = [*found.notes, *proxies(found.inputs, {**attributes, target: y}, target)]
+    found, n = read_inputs(columns), len(next(iter(y.columns.values())))
+    notes = [*found.notes, *proxies(found.inputs, {**attributes, **y.columns}, tuple(y.columns))]
 
     def learn(train: np.ndarray) -> tuple[Inputs, Rows]:
         inputs = TableInputs.learn({name: v[train] for name, v in found.inputs.items()})
-        if inputs.width * len(y) > MOST_NUMBERS:
+        if inputs.width * n > MOST_NUMBERS:
             raise InfoshedError(
-                f"{path}: {len(y):,} rows of {inputs.width:,} inputs do not fit in memory; take a "
+                f"{path}: {n:,} rows of {inputs.width:,} inputs do not fit in memory; take a "
                 "sample of the rows, or leave out columns"
             )
         return inputs, lambda rows: torch.from_numpy(
@@ -361,7 +329,7 @@ def _pictures(
     return content, opened
 
 
-def _recipe(inputs: Inputs, rows: int, classes: int) -> Recipe:
+def _recipe(inputs: Inputs, rows: int, outputs: int) -> Recipe:
     """Training settings: about 2,000 steps, in 10 to 20 epochs."""
     batch = 128 if rows > 4000 else 32
     epochs = min(20, max(10, 2000 * batch // rows))
@@ -369,12 +337,8 @@ def _recipe(inputs: Inputs, rows: int, classes: int) -> Recipe:
         return Recipe(encoder="resnet", dim=64, epochs=epochs, batch_size=batch)
     # Few columns and several critic steps: a network hides c from the critic that follows it in
     # columns that y does not need, and on few rows it outruns one that takes single steps.
-    dim, options = max(2, min(classes, 16)), {"mi": {"critic_steps": CRITIC_STEPS}}
+    dim, options = max(2, min(outputs, 16)), {"mi": {"critic_steps": CRITIC_STEPS}}
     return Recipe("mlp", dim, epochs=epochs, batch_size=batch, options=options)
-
-
-def _target_line(target: str, classes: tuple[str, ...], y: np.ndarray) -> list[str]:
-    return [target, "target", _shares(classes, np.bincount(y) / len(y)), "0"]
 
 
 def _attribute_lines(attribute: Attribute) -> list[list[str]]:
@@ -385,12 +349,6 @@ def _attribute_lines(attribute: Attribute) -> list[list[str]]:
             text = ", ".join(f"mean {m:.4g}, deviation {s:.4g}" for m, s in pairs)
             lines.append([part.name, "attribute, quantity", text, "0"])
         else:
-            text = _shares(part.levels, part.probabilities)  # type: ignore[attr-defined]
+            text = shares_text(part.levels, part.probabilities)  # type: ignore[attr-defined]
             lines.append([part.name, "attribute", text, "0"])
     return lines
-
-
-def _shares(names: Sequence[object], shares: Sequence[float] | np.ndarray) -> str:
-    listed = [f"{short(str(n))} {p:.1%}" for n, p in zip(names, shares, strict=True)]
-    more = f", ... ({len(listed)} in all)" if len(listed) > 6 else ""
-    return ", ".join(listed[:6]) + more

@@ -20,7 +20,7 @@ import torch
 
 from infoshed.checks import check_choice
 from infoshed.data import DATASETS, load
-from infoshed.evaluate import logits_of
+from infoshed.evaluate import outputs_of
 from infoshed.experiments.selection import figures_for_selection, select
 from infoshed.methods import METHODS, method_options
 from infoshed.run import Run
@@ -261,10 +261,8 @@ class Experiment(ABC):
             **job.settings, **job.options,
         )  # fmt: skip
         figures = {f"accuracy_{name}": r["accuracy"] for name, r in run.results.items()}
-        logits = logits_of(run.model, data.validation)
-        config = {
-            k: v for k, v in run.config.to_dict().items() if k not in ("attribute", "classes")
-        }
+        logits = outputs_of(run.model, data.validation)
+        config = {k: v for k, v in run.config.to_dict().items() if k not in ("attribute", "target")}
         return {
             "figures": figures | self.measure(run, data),
             "selection": figures_for_selection(logits, data),

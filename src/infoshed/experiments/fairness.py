@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from infoshed.auditing import group_metrics, probe_leakage
-from infoshed.evaluate import features_of, logits_of
+from infoshed.evaluate import features_of, outputs_of
 from infoshed.experiments.base import (
     OURS,
     Cell,
@@ -139,7 +139,7 @@ class Fairness(Experiment):
     def measure(self, run: Run, data: DataSet) -> dict[str, float | None]:
         splits = {"train": data.train, "test": data.tests["test"]}
         z = {name: features_of(run.model, split).numpy() for name, split in splits.items()}
-        guess = {"test": logits_of(run.model, splits["test"]).argmax(1).numpy()}
+        guess = {"test": outputs_of(run.model, splits["test"]).argmax(1).numpy()}
         return _figures(data, guess, z, run.config.seed)
 
 

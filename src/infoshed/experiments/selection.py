@@ -18,10 +18,9 @@ from collections.abc import Sequence
 from statistics import mean
 from typing import Any
 
-import torch.nn.functional as F
 from torch import Tensor
 
-from infoshed.label_prior import LabelPrior
+from infoshed.label_prior import TargetPrior
 from infoshed.offline import estimate_mi
 from infoshed.types import DataSet
 
@@ -39,22 +38,27 @@ def figures_for_selection(logits: Tensor, data: DataSet) -> dict[str, float]:
     """What the rule needs of a model.
 
     Args:
-        logits: of the validation rows (n, classes).
+        logits: of the validation rows (n, classes or labels).
         data: the data set; p(y|c) is fitted on its training rows.
 
     Returns `val_accuracy` in [0, 1], `val_nll_adjusted` and `val_leakage` in nats. Raises
     `NonFiniteError` for logits with NaN or infinity.
     """
-    split = data.validation
-    prior = LabelPrior(data.train.y, data.train.c, data.attribute, len(data.classes))
+    split, train, target = data.validation, data.train, data.target
+    prior = TargetPrior(target, train.y, train.c, data.attribute)
+    strata = target.strata(split.y)
     leakage = [
-        estimate_mi(logits, c, y=split.y, estimator="quick", name=data.attribute.name).nats
+        estimate_mi(logits, c, y=strata, estimator="quick", name=data.attribute.name).nats
         for c in split.c.T
     ]
-    adjusted = logits if prior.decided else logits + prior.log_ratio(split.c)
+    nll = (
+        target.loss(logits, split.y)
+        if prior.decided
+        else target.adjusted(logits, split.y, prior.log_ratios(split.c))
+    )
     return {
-        "val_accuracy": float((logits.argmax(1) == split.y).double().mean()),
-        "val_nll_adjusted": float(F.cross_entropy(adjusted, split.y)),
+        "val_accuracy": float(target.scores(logits, split.y).double().mean()),
+        "val_nll_adjusted": float(nll),
         "val_leakage": abs(sum(leakage)),  # no minus zero
     }
 

@@ -17,6 +17,7 @@ from infoshed.experiments.summary import place_of
 from infoshed.io import read_json, write_json
 from infoshed.methods import METHODS, method_options
 from infoshed.pressure import budget_nats
+from infoshed.targets import Numbers
 from infoshed.train import make_config, recipe_options
 from infoshed.types import DataSet
 
@@ -149,12 +150,20 @@ def make_sweep(
     training |= {k: v for k, v in settings.items() if k in SETTINGS and k not in params}
     shared = {k: v for k, v in settings.items() if k not in params and k not in training}
     data = load(dataset, **params, **place)
+    if data.target.kind == Numbers.kind:
+        raise InfoshedError(
+            f"the target '{data.target.name}' is a quantity, and the rule that chooses a strength "
+            "is for classes and labels; compare `infoshed train` at several strengths by the R2 of "
+            "the validation reweighed and by `infoshed audit`"
+        )
     options = recipe_options(data, method) | shared
     grid = _grid(method, strengths, budgets, options, QUICK_FACTORS if quick else FACTORS)
     for options in grid:
         make_config(data, method, 0, options, **training)
         if options.get("budget") is not None:
-            budget_nats(options["budget"], data.attribute, data.train.y, data.train.c)
+            budget_nats(
+                options["budget"], data.attribute, data.target.strata(data.train.y), data.train.c
+            )
     cell = Cell(
         "sweep", dataset, {k: v for k, v in data.params.items() if k != "seed"},
         training, QUICK_ROWS if quick else None,

@@ -52,14 +52,20 @@ def method_options(name: str, given: dict[str, Any]) -> Any:
 
 
 def check_data(name: str, data: DataSet) -> None:
-    """Raise `InfoshedError` where the method called `name` does not take such an attribute, row
-    weights, or rows without an attribute."""
+    """Raise `InfoshedError` where the method called `name` does not take such an attribute or
+    target, row weights, or rows without an attribute."""
     kinds, attribute = METHODS[name].kinds, data.attribute
     if attribute.kind not in kinds:
         fitting = ", ".join(k for k, m in METHODS.items() if attribute.kind in m.kinds)
         raise InfoshedError(
             f"method '{name}' takes attributes of kind {', '.join(kinds)}, but "
             f"'{attribute.name}' is {attribute.kind}; methods that take it: {fitting}"
+        )
+    if data.target.kind not in METHODS[name].targets:
+        fitting = ", ".join(k for k, m in METHODS.items() if data.target.kind in m.targets)
+        raise InfoshedError(
+            f"method '{name}' takes {', '.join(METHODS[name].targets)} as the target, but "
+            f"'{data.target.name}' is {data.target.kind}; methods that take it: {fitting}"
         )
     if METHODS[name].weighs:
         return

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from infoshed.attributes import KINDS
 from infoshed.checks import InfoshedError, check_number
-from infoshed.label_prior import LabelPrior
+from infoshed.label_prior import TargetPrior
 from infoshed.nn import Model
+from infoshed.targets import TARGETS, Target
 from infoshed.types import Batch, DataSet
 
 Fresh = Callable[[int], Batch]
@@ -30,7 +30,7 @@ class Setting:
     data: DataSet
     lr: float
     batch_size: int
-    prior: LabelPrior
+    prior: TargetPrior
     seed: int
 
 
@@ -58,8 +58,8 @@ class Method(ABC):
 
     Class attributes: `summary`, one line for people; `reference`; `Options`, a frozen dataclass
     of the method's own options; `defaults`, training settings that replace the recipe's; `kinds`,
-    the kinds of attribute that it takes; `weighs`, whether it takes row weights and rows whose c is
-    missing, which each method says for itself: it is not inherited.
+    the kinds of attribute that it takes; `targets`, the kinds of target; `weighs`, whether it takes
+    row weights and rows whose c is missing, which each method says for itself: it is not inherited.
     """
 
     summary: ClassVar[str]
@@ -67,6 +67,7 @@ class Method(ABC):
     Options: ClassVar[type] = NoOptions
     defaults: ClassVar[dict[str, Any]] = {}
     kinds: ClassVar[tuple[str, ...]] = KINDS
+    targets: ClassVar[tuple[str, ...]] = tuple(TARGETS)
     weighs: ClassVar[bool] = False
     stopped: bool = False
 
@@ -91,8 +92,9 @@ class Method(ABC):
     @abstractmethod
     def step(self, batch: Batch, fresh: Fresh) -> dict[str, Tensor]:
         """Train on one batch. Returns scalars to be averaged over the epoch and logged:
-        `task_loss`, `accuracy`, where there is a penalty `strength` and what is penalised: `mi`
-        for an estimate of I(Z;C) or I(Z;C|Y) in nats, else by the name of the measure."""
+        `task_loss`, the target's score (`accuracy`, `r2`), where there is a penalty `strength` and
+        what is penalised: `mi` for an estimate of I(Z;C) or I(Z;C|Y) in nats, else by the name of
+        the measure."""
 
     def end_epoch(self, metrics: dict[str, float]) -> dict[str, float]:
         """Called after each epoch with its figures, means over its steps; returns more of them."""
@@ -111,45 +113,39 @@ class Method(ABC):
         """Go on from a saved state."""
 
 
-def accuracy(logits: Tensor, y: Tensor) -> Tensor:
-    """Share of rows of logits (n, classes) whose largest entry is at y (n,)."""
-    return (logits.argmax(1) == y).float().mean()
+def step_metrics(
+    target: Target, task_loss: Tensor, outputs: Tensor, y: Tensor
+) -> dict[str, Tensor]:
+    """The metrics that every step has: its loss, and the score of its predictions."""
+    scores = target.scores(outputs.detach(), y)
+    return {"task_loss": task_loss.detach(), target.score.key: scores.mean()}
 
 
-def weighted_cross_entropy(logits: Tensor, batch: Batch, factor: Tensor | None = None) -> Tensor:
-    """Cross-entropy of logits (n, classes), a scalar in nats: the mean over rows times the
-    batch's weights and `factor` (n,), where there are any. Divided by the number of rows, not by
-    the sum of weights, so that its expectation does not depend on how rows fall into batches."""
-    if batch.weights is not None:
-        factor = batch.weights if factor is None else factor * batch.weights
-    if factor is None:
-        return F.cross_entropy(logits, batch.y)
-    return (F.cross_entropy(logits, batch.y, reduction="none") * factor).mean()
+def plain_loss(outputs: Tensor, batch: Batch, prior: TargetPrior) -> Tensor:
+    """The target's own loss, in nats."""
+    return prior.target.loss(outputs, batch.y, batch.weights)
 
 
-def plain_loss(logits: Tensor, batch: Batch, prior: LabelPrior) -> Tensor:
-    """Cross-entropy, in nats."""
-    return weighted_cross_entropy(logits, batch)
+def reweighed_loss(outputs: Tensor, batch: Batch, prior: TargetPrior) -> Tensor:
+    """The same with weights p(y) / p(y|c); see `infoshed.label_prior`."""
+    factor = prior.weights(batch.y, batch.c)
+    factor = factor if batch.weights is None else factor * batch.weights
+    return prior.target.loss(outputs, batch.y, factor)
 
 
-def reweighed_loss(logits: Tensor, batch: Batch, prior: LabelPrior) -> Tensor:
-    """Cross-entropy with weights p(y) / p(y|c); see `infoshed.label_prior`."""
-    return weighted_cross_entropy(logits, batch, prior.weights(batch.y, batch.c))
+def adjusted_loss(outputs: Tensor, batch: Batch, prior: TargetPrior) -> Tensor:
+    """The loss given what c says about y; see `infoshed.targets`."""
+    return prior.target.adjusted(outputs, batch.y, prior.log_ratios(batch.c), batch.weights)
 
 
-def adjusted_loss(logits: Tensor, batch: Batch, prior: LabelPrior) -> Tensor:
-    """Cross-entropy of logits + log p(y|c) - log p(y); see `infoshed.label_prior`."""
-    return weighted_cross_entropy(logits + prior.log_ratio(batch.c), batch)
-
-
-LOSSES: dict[str, Callable[[Tensor, Batch, LabelPrior], Tensor]] = {
+LOSSES: dict[str, Callable[[Tensor, Batch, TargetPrior], Tensor]] = {
     "plain": plain_loss,
     "reweighed": reweighed_loss,
     "adjusted": adjusted_loss,
 }
 
 
-def check_loss(loss: str, prior: LabelPrior) -> None:
+def check_loss(loss: str, prior: TargetPrior) -> None:
     """Raise `InfoshedError` for adjusted logits where c decides y: nothing would be learned."""
     if loss == "adjusted" and prior.decided:
         raise InfoshedError(

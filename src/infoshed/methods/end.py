@@ -58,6 +58,7 @@ class EnD(Plain):
     summary = "features of one attribute value pushed apart, those of one class together"
     reference = "arXiv 2103.02023"
     Options = EnDOptions
+    targets = ("classes",)  # rows of one class
 
     def __init__(self, setting: Setting, options: EnDOptions):
         super().__init__(setting, options)

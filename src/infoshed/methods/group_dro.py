@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from infoshed.methods.base import Fresh, Setting, StrengthOptions
@@ -49,10 +48,11 @@ class GroupDRO(Resample):
         super().__init__(setting, options)
         self.log_weights = torch.zeros(len(self.groups)).log_softmax(0)
 
-    def task_loss(self, logits: Tensor, batch: Batch) -> Tensor:
-        losses = F.cross_entropy(logits, batch.y, reduction="none")
+    def task_loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        target = self.setting.data.target
+        losses = target.losses(outputs, batch.y)
         # In the graph of the losses only: the weights are constants to the model's step.
-        present, row = self.groups.of(batch.y, batch.c).unique(return_inverse=True)
+        present, row = self.groups.of(target.strata(batch.y), batch.c).unique(return_inverse=True)
         sums = losses.new_zeros(len(present)).index_add(0, row, losses)
         means = sums / torch.bincount(row)
         step = torch.zeros_like(self.log_weights).index_copy(0, present, means.detach())

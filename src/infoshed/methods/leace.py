@@ -52,6 +52,7 @@ class LEACE(Plain):
 
     summary = "plain training, then an affine map that hides c from every linear reader of z"
     reference = "arXiv 2306.03819"
+    targets = ("classes",)  # its head is a logistic regression
 
     @classmethod
     def extend(cls, model: Model) -> Model:
@@ -83,7 +84,7 @@ class LEACE(Plain):
         from sklearn.linear_model import LogisticRegression
 
         regression = LogisticRegression(max_iter=2000).fit(erased.numpy(), train.y.numpy())
-        weight, bias = linear_scores(regression, model.classes)
+        weight, bias = linear_scores(regression, model.outputs)
         model.head.weight.copy_(weight)
         model.head.bias.copy_(bias)
 

@@ -3,9 +3,9 @@
     minimise  E CE(h(z) + log p(y|c)/p(y), y)  +  strength * I(Z;C|Y),    z = g(x)
 
 The two terms belong together. Where I(Z;C|Y) = 0 the adjusted logits are exactly the posterior
-of y given (z, c) (see `infoshed.label_prior`), so the first term is the likelihood of a model
-in which z is clean, and the second makes z so. Neither asks z to be independent of c where y and
-c are tied, which it could only be by dropping y.
+of y given (z, c) (see `infoshed.label_prior`; of numbers and labels, `infoshed.targets`), so the
+first term is the likelihood of a model in which z is clean, and the second makes z so. Neither asks
+z to be independent of c where y and c are tied, which it could only be by dropping y.
 
 `conditional=False` penalises the marginal I(Z;C) as the paper does; `budget` holds the held-out
 estimate at a level instead of pressing at a fixed strength (see `infoshed.pressure`), and watches
@@ -123,7 +123,7 @@ class MI(Plain):
             self.loss = "plain" if setting.prior.decided else "adjusted"
         check_loss(self.loss, setting.prior)
         train = setting.data.train
-        y, c = train.y, train.c
+        y, c = setting.data.target.strata(train.y), train.c
         attribute = setting.data.attribute
         self.penalty = MutualInformationPenalty(
             setting.model.dim,
@@ -149,13 +149,18 @@ class MI(Plain):
         if self.penalty is None:
             return None
         # The gradient first: a critic that was fitted on these very rows would flatter them.
-        term = self.penalty.term(task_loss, z, batch.c, batch.y, weights=batch.weights)
-        features, c, y, weights = z.detach(), batch.c, batch.y, batch.weights
+        strata = self.setting.data.target.strata
+        y = strata(batch.y)
+        bounded = self.setting.data.target.bounded(
+            task_loss, self.model.head(z), batch.y, batch.weights
+        )
+        term = self.penalty.term(bounded, z, batch.c, y, weights=batch.weights)
+        features, c, weights = z.detach(), batch.c, batch.weights
         if self.options.critic_steps > 1:
             more = fresh((self.options.critic_steps - 1) * len(y))
             with torch.no_grad():
                 features = torch.cat([features, self.model.encode(more.x)])
-            c, y = torch.cat([c, more.c]), torch.cat([y, more.y])
+            c, y = torch.cat([c, more.c]), torch.cat([y, strata(more.y)])
             if weights is not None and more.weights is not None:
                 weights = torch.cat([weights, more.weights])
         self.penalty.update(features, c, y, weights=weights)
@@ -168,15 +173,15 @@ class MI(Plain):
         """The alarm with what is known before training: the loss at chance, and p(c) or p(c|y) of
         the training codes c (n, columns) of what the penalty sheds."""
         setting, train = self.setting, self.setting.data.train
-        logits = setting.prior.log_marginal.expand(len(train), -1)
-        chance = self.task_loss(logits, Batch(train.x, train.y, train.c, train.weights))
+        outputs = setting.prior.chance.expand(len(train), -1)
+        chance = self.task_loss(outputs, Batch(train.x, train.y, train.c, train.weights))
         prior, attribute = None, penalty.attribute
         # c is discrete and the critic reads nats, of the same law as a probe without weights.
         if penalty.ceiling is not None and train.weights is None:
-            y = train.y if penalty.conditional else None
+            y = setting.data.target.strata(train.y) if penalty.conditional else None
             known = attribute.known(c)
             y = None if y is None else y[known]
-            prior = log_prior(attribute.heads, c[known], y, setting.model.classes)
+            prior = log_prior(attribute.heads, c[known], y, setting.prior.joint.classes)
         return CollapseAlarm(float(chance), attribute.heads, prior)
 
     def hold_out(self, penalty: MutualInformationPenalty, rows: int) -> None:
@@ -184,7 +189,8 @@ class MI(Plain):
         split = self.setting.data.validation
         batch = split.take(torch.randint(len(split), (rows,), generator=self.held_out))
         features = self.held_out_features(batch)
-        penalty.hold_out(features, batch.c, batch.y, weights=batch.weights)
+        y = self.setting.data.target.strata(batch.y)
+        penalty.hold_out(features, batch.c, y, weights=batch.weights)
 
     @torch.no_grad()
     def held_out_features(self, batch: Batch) -> Tensor:
@@ -227,7 +233,8 @@ class MI(Plain):
         rows = rows[penalty.attribute.known(c[rows])][:PROBED_ROWS]
         batches = [split.take(part) for part in rows.split(self.setting.batch_size)]
         z = torch.cat([self.held_out_features(batch) for batch in batches])
-        y = split.y[rows] if penalty.conditional else None
+        target = self.setting.data.target
+        y = target.strata(split.y[rows]) if penalty.conditional else None
         return alarm.signs(task_loss, z, c[rows], y, float(penalty.held.mean))
 
     def step(self, batch: Batch, fresh: Fresh) -> dict[str, Tensor]:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from infoshed.checks import check_finite, check_number
 from infoshed.estimators import build_estimator
-from infoshed.methods.base import Fresh, Method, Setting, accuracy, plain_loss
+from infoshed.methods.base import Fresh, Method, Setting, plain_loss, step_metrics
 from infoshed.optim import adam, like, restore
 from infoshed.penalty import balance
 from infoshed.seeds import seeded, torch_generator
@@ -89,9 +89,9 @@ class MIPublished(Method):
             for _ in range(self.options.critic_steps):
                 self.critic_step(fresh(len(batch.y)))
         z = self.model.encode(batch.x)
-        logits = self.model.head(z)
-        task_loss = plain_loss(logits, batch, self.setting.prior)
-        metrics = {"task_loss": task_loss.detach(), "accuracy": accuracy(logits, batch.y)}
+        outputs = self.model.head(z)
+        task_loss = plain_loss(outputs, batch, self.setting.prior)
+        metrics = step_metrics(self.setting.data.target, task_loss, outputs, batch.y)
         # materialize: a parameter that a user's encoder does not use has gradient 0
         parameters = [*self.encoder_parameters, *self.head_parameters]
         task = torch.autograd.grad(task_loss, parameters, retain_graph=True, materialize_grads=True)

@@ -20,7 +20,8 @@ from infoshed.types import Batch
 
 
 class Resample(Plain):
-    """See the module. `task_loss` and `accuracy` are those of the rows drawn."""
+    """See the module. `task_loss` and `accuracy` are those of the rows drawn. Of numbers and labels
+    the groups are those of their strata (`infoshed.targets`)."""
 
     summary = "batches in which every group (y, c) is equally likely"
     reference = "arXiv 2110.14503"
@@ -28,7 +29,7 @@ class Resample(Plain):
     def __init__(self, setting: Setting, options: Any):
         super().__init__(setting, options)
         train = setting.data.train
-        self.groups = Groups(train.y, train.c, setting.data.attribute)
+        self.groups = Groups(setting.data.target.strata(train.y), train.c, setting.data.attribute)
         self.draws = torch_generator(setting.seed, "groups")
 
     def step(self, batch: Batch, fresh: Fresh) -> dict[str, Tensor]:

@@ -8,13 +8,13 @@ from typing import Any
 
 from torch import Tensor
 
-from infoshed.methods.base import LOSSES, Fresh, Method, Setting, accuracy, check_loss
+from infoshed.methods.base import LOSSES, Fresh, Method, Setting, check_loss, step_metrics
 from infoshed.optim import adam, restore
 from infoshed.types import Batch
 
 
 class Plain(Method):
-    """Cross-entropy, blind to c: the baseline."""
+    """The loss of the target (such as cross-entropy), blind to c: the baseline."""
 
     summary = "plain training, the baseline"
     reference = "empirical risk minimisation"
@@ -26,9 +26,9 @@ class Plain(Method):
         check_loss(self.loss, setting.prior)
         self.optimizer = adam(self.model.parameters(), setting.lr)
 
-    def task_loss(self, logits: Tensor, batch: Batch) -> Tensor:
-        """The loss of the task on logits (n, classes), a scalar in nats."""
-        return LOSSES[self.loss](logits, batch, self.setting.prior)
+    def task_loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """The loss of the task on outputs (n, outputs), a scalar in nats."""
+        return LOSSES[self.loss](outputs, batch, self.setting.prior)
 
     def extra_loss(self, task_loss: Tensor, z: Tensor, batch: Batch, fresh: Fresh) -> Tensor | None:
         """What a subclass adds to the task loss, if anything."""
@@ -36,13 +36,13 @@ class Plain(Method):
 
     def step(self, batch: Batch, fresh: Fresh) -> dict[str, Tensor]:
         z = self.model.encode(batch.x)
-        logits = self.model.head(z)
-        task_loss = self.task_loss(logits, batch)
+        outputs = self.model.head(z)
+        task_loss = self.task_loss(outputs, batch)
         extra = self.extra_loss(task_loss, z, batch, fresh)
         self.optimizer.zero_grad()
         (task_loss if extra is None else task_loss + extra).backward()
         self.optimizer.step()
-        return {"task_loss": task_loss.detach(), "accuracy": accuracy(logits, batch.y)}
+        return step_metrics(self.setting.data.target, task_loss, outputs, batch.y)
 
     def state_dict(self) -> dict[str, Any]:
         return {"optimizer": self.optimizer.state_dict()}
@@ -54,14 +54,14 @@ class Plain(Method):
 class Reweigh(Plain):
     """Rows weighted by p(y) / p(y|c), so that y and c are independent under the weights."""
 
-    summary = "cross-entropy weighted by p(y)/p(y|c)"
+    summary = "the loss weighted by p(y)/p(y|c)"
     reference = "Kamiran and Calders 2012, with a fitted p(y|c)"
     loss = "reweighed"
     weighs = True
 
 
 class Adjust(Plain):
-    """Logits adjusted by log p(y|c) - log p(y) while training, used alone afterwards."""
+    """Outputs adjusted by log p(y|c) - log p(y) while training, used alone afterwards."""
 
     summary = "logits adjusted by log p(y|c) while training"
     reference = "arXiv 2007.07314; arXiv 1909.03683"

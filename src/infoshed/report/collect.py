@@ -13,18 +13,19 @@ from torch import Tensor
 from infoshed.assignments import as_text
 from infoshed.attributes import Attribute, Categorical
 from infoshed.checks import InfoshedError
-from infoshed.evaluate import features_of, logits_of
+from infoshed.evaluate import features_of, outputs_of
 from infoshed.information import label_information
 from infoshed.io import write_text
 from infoshed.report.content import ReportContent, RunContent
 from infoshed.run import Run, versions
 from infoshed.seeds import torch_generator
+from infoshed.targets import Target
 from infoshed.types import DataSet, Split
 
 if TYPE_CHECKING:
     from infoshed.report.audit import Training
 
-NOT_SHOWN = ("attribute", "classes", "inputs")  # of the configuration: as long as the data
+NOT_SHOWN = ("attribute", "target", "inputs")  # of the configuration: as long as the data
 POINTS, SAMPLES, TRAIN_SAMPLES = 600, 20, 40
 NO_REPORT = "no report page: it needs matplotlib and jinja2 (pip install 'infoshed[report]')"
 
@@ -60,7 +61,7 @@ def collect(runs: list[Run], data: DataSet, command: str) -> ReportContent:
     points, samples, train = (
         _pick(split, POINTS, "points"),
         _pick(split, SAMPLES, "samples"),
-        _by_class(data.train, TRAIN_SAMPLES),
+        _by_class(data.train, data.target, TRAIN_SAMPLES),
     )
     shows = data.shows_images
     attribute = data.attribute
@@ -68,21 +69,25 @@ def collect(runs: list[Run], data: DataSet, command: str) -> ReportContent:
         title=f"{data.name}: what the representation keeps of {attribute.name}",
         dataset=data.name,
         description=data.description,
-        classes=data.classes,
+        classes=data.target.strata_names,
         attribute=attribute.name,
         attribute_levels=_levels(attribute),
         attribute_entropy=attribute.entropy,
         label_information=(
-            label_information(data.train.y, data.train.c, attribute) if attribute.heads else None
+            label_information(data.target.strata(data.train.y), data.train.c, attribute)
+            if attribute.heads
+            else None
         ),
         runs=tuple(_run_content(run, points, samples) for run in runs),
         samples=_pictures(samples.x) if shows else None,
-        sample_labels=samples.y.numpy() if shows else None,
+        sample_labels=data.target.strata(samples.y).numpy() if shows else None,
         sample_split=f"{name} test" if name in data.tests else name,
         train_samples=_pictures(train.x) if shows else None,
-        train_sample_labels=train.y.numpy() if shows else None,
+        train_sample_labels=data.target.strata(train.y).numpy() if shows else None,
         command=command,
         versions=versions(),
+        score=data.target.score,
+        chance=1 / len(data.classes) if data.classes else None,
     )
 
 
@@ -98,7 +103,9 @@ def training_of(runs: Mapping[str, Run], data: DataSet) -> "Training":
         ],
         attribute.name,
         attribute.entropy,
-        label_information(data.train.y, data.train.c, attribute) if attribute.heads else None,
+        label_information(data.target.strata(data.train.y), data.train.c, attribute)
+        if attribute.heads
+        else None,
     )
 
 
@@ -117,17 +124,20 @@ def _estimated(run: Run) -> str:
 
 
 def _run_content(run: Run, points: Split, samples: Split) -> RunContent:
+    target = run.target
     return RunContent(
         method=run.config.method,
         seed=run.config.seed,
-        accuracy={name: r["accuracy"] for name, r in run.results.items()},
+        accuracy={name: r[target.score.key] for name, r in run.results.items()},
         metrics=run.metrics,
         config=config_of(run),
-        confusion={name: np.array(r["confusion"]) for name, r in run.results.items()},
+        confusion={
+            name: np.array(r["confusion"]) for name, r in run.results.items() if "confusion" in r
+        },
         embedding=_two_dimensions(features_of(run.model, points)),
-        embedding_y=points.y.numpy(),
+        embedding_y=target.strata(points.y).numpy(),
         embedding_c=_colors(points, run.attribute),
-        predictions=logits_of(run.model, samples).argmax(1).numpy(),
+        predictions=target.strata(target.codes(outputs_of(run.model, samples))).numpy(),
         information=_estimated(run),
     )
 
@@ -168,10 +178,11 @@ def _pick(split: Split, n: int, name: str) -> Split:
     return split.rows(rows)
 
 
-def _by_class(split: Split, n: int) -> Split:
-    """The first n / m rows of every class."""
-    m = int(split.y.max()) + 1
-    rows = [torch.nonzero(split.y == k)[: max(1, n // m), 0] for k in range(m)]
+def _by_class(split: Split, target: Target, n: int) -> Split:
+    """The first n / m rows of every class (stratum)."""
+    y = target.strata(split.y)
+    m = int(y.max()) + 1
+    rows = [torch.nonzero(y == k)[: max(1, n // m), 0] for k in range(m)]
     return split.rows(torch.cat(rows))
 
 

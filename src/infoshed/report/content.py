@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from infoshed.targets import ACCURACY, Score
+
 # Not allowed in XML, or not encodable as UTF-8 (undecodable bytes of file names become surrogates).
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
@@ -40,8 +42,8 @@ class RunContent:
 
     method: name of the training method, such as "plain" or "mi".
     seed: seed of the run; (method, seed) is unique within a report.
-    accuracy: split name -> accuracy in [0, 1]; "biased" and "unbiased" are the splits that the
-        page compares, others ("validation", ...) are listed.
+    accuracy: split name -> the target's score: accuracy in [0, 1], R2 of numbers; "biased" and
+        "unbiased" are the splits that the page compares, others ("validation", ...) are listed.
     metrics: one row per epoch with any of "epoch" (counted from 1), "task_loss" (nats), "mi" (the
         estimate of I(Z;C), nats), "mi_held_out", "mi_gap", "mi_share", "accuracy" (training
         batches), "val_accuracy", "val_accuracy_weighted", "strength" and "seconds"; a key may
@@ -72,7 +74,7 @@ class RunContent:
     def __post_init__(self) -> None:
         who = f"of run {self.method!r}, seed {self.seed}"
         for split, value in self.accuracy.items():
-            _require(0 <= value <= 1, f"accuracy[{split!r}] {who} in [0, 1]", value)
+            _require(value <= 1, f"accuracy[{split!r}] {who} of at most 1", value)
         for split, counts in (self.confusion or {}).items():
             name = f"confusion[{split!r}] {who}"
             square = counts.ndim == 2 and counts.shape[0] == counts.shape[1]
@@ -115,7 +117,7 @@ class ReportContent:
     """Everything on the page.
 
     title, dataset, description: text; the description says in a sentence or two what the data is.
-    classes: the m class names, by class index.
+    classes: the m class names, by class index; of numbers and labels those of their strata.
     attribute: what c is, as a noun ("colour").
     attribute_levels: names of the attribute's values, by integer value; the value itself where
         there is none.
@@ -127,6 +129,7 @@ class ReportContent:
     train_samples, train_sample_labels: (k2, h, w, 3) uint8 training images and (k2,) classes.
     command: how to get the same result again.
     versions: name -> version of the software used.
+    score: what the runs are judged by. chance: of it, for guessing, where that is known.
 
     A field that is None (or empty) is left out of the page. Raises ValueError for runs, labels
     and images that do not fit each other.
@@ -148,10 +151,12 @@ class ReportContent:
     command: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     attribute_levels: tuple[str, ...] = ()
+    score: Score = ACCURACY
+    chance: float | None = None
 
     def __post_init__(self) -> None:
         m = len(self.classes)
-        _require(m >= 2, "at least two classes", m)
+        _require(m >= 1, "at least one class", m)
         _require(len(self.runs) >= 1, "at least one run", "none")
         names = [(run.method, run.seed) for run in self.runs]
         twice = sorted({name for name in names if names.count(name) > 1})

@@ -14,7 +14,11 @@ UNEVENTFUL = ("skipped", "strength")  # shown where they change
 
 # metric -> title, unit and what the reader should know
 CURVES = {
-    "task_loss": ("Task loss", "nats", "Cross-entropy of the class on training batches."),
+    "task_loss": (
+        "Task loss",
+        "nats",
+        "Loss of the target, cross-entropy of classes, on training batches.",
+    ),
     "mi": (
         "Estimated information",
         "nats",
@@ -49,6 +53,16 @@ CURVES = {
         "Validation accuracy",
         "share",
         "Held-out data with the bias of the training data; a fooled classifier does well here too.",
+    ),
+    "val_r2": (
+        "Validation R2",
+        "",
+        "Held-out data with the bias of the training data; a fooled model does well here too.",
+    ),
+    "val_r2_weighted": (
+        "Validation R2, weighted",
+        "",
+        "The same held-out data, weighted so that the {attribute} no longer tells the target.",
     ),
     "val_accuracy_weighted": (
         "Validation accuracy, weighted",

@@ -5,7 +5,7 @@ Colours are never the only carrier: bars are named, lines differ in dash, groups
 labelled where they lie.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -36,12 +36,14 @@ def accuracy_bars(
     chance: float | None,
     label: str,
     prefix: str,
+    text: Callable[[float], str] = "{:.1%}".format,
 ) -> str:
-    """Bars of the mean accuracy, grouped by split.
+    """Bars of the mean accuracy, or of another score of at most 1, grouped by split.
 
     accuracy: split -> method -> accuracy in [0, 1] of each seed. The bar is their mean, dots are
         the seeds, the line through them spans lowest to highest.
     chance: accuracy of guessing, a dotted line; None for no line.
+    text: writes a value.
     """
     methods = list(dict.fromkeys(name for group in accuracy.values() for name in group))
     rows = sum(len(group) for group in accuracy.values())
@@ -59,9 +61,9 @@ def accuracy_bars(
                 names.append(shorten(method))
                 mean = float(np.mean(values))
                 colour = METHOD_COLOURS[methods.index(method) % len(METHOD_COLOURS)]
-                ax.barh(y, mean, height=0.72, color=colour)
+                ax.barh(y, max(mean, 0), height=0.72, color=colour)
                 ax.annotate(
-                    f"{mean:.1%}",
+                    text(mean),
                     (1, y),
                     xycoords=("axes fraction", "data"),
                     xytext=(5, 0),

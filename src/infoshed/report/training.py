@@ -17,6 +17,7 @@ from infoshed.report.curves import curve_charts
 from infoshed.report.html import render_template
 from infoshed.report.pictures import png_uri
 from infoshed.tables import parts_of
+from infoshed.targets import ACCURACY, Score
 
 BIASED, UNBIASED = "biased", "unbiased"
 MAX_SAMPLES = 40
@@ -34,7 +35,7 @@ def render(content: ReportContent) -> str:
     again = content.command or content.versions or configuration
     sections = {
         ("data", "The data"): True,
-        ("accuracy", "Accuracy"): accuracy,
+        ("accuracy", score_title(content.score)): accuracy,
         ("samples", "Image by image"): samples,
         ("confusion", "Where the errors go"): confusion,
         ("representation", "What the representation keeps"): embeddings,
@@ -75,12 +76,17 @@ def verdict(content: ReportContent) -> tuple[str, str]:
     methods = content.methods()
     values = {name: _accuracies(runs, split) for name, runs in methods.items()}
     values = {name: list_ for name, list_ in values.items() if list_}
+    score = content.score
     if not values:
-        return f"{content.dataset}: no accuracy was recorded.", ""
+        return f"{content.dataset}: no {score.title} was recorded.", ""
     baseline, *others = values
-    claim = f"On {split} data the {baseline} classifier is right {_mean(values[baseline])} of the "
-    claim += "time" if not others else "time; trained with "
-    claim += "; with ".join(f"{name}: {_mean(values[name])}" for name in others)
+    first = _mean(values[baseline], score)
+    if score is ACCURACY:
+        claim = f"On {split} data the {baseline} classifier is right {first} of the time"
+    else:
+        claim = f"On {split} data the {score.title} of {baseline} predictions is {first}"
+    claim += "; trained with " * bool(others)
+    claim += "; with ".join(f"{name}: {_mean(values[name], score)}" for name in others)
     counts = list(dict.fromkeys(len(list_) for list_ in values.values()))
     each = " each" if others else ""
     if counts == [1]:
@@ -89,7 +95,7 @@ def verdict(content: ReportContent) -> tuple[str, str]:
         seeds = f"mean of {counts[0]} seeds{each}"
     else:
         seeds = "mean of " + " and ".join(str(len(list_)) for list_ in values.values()) + " seeds"
-    ranges = " and ".join(_range(list_) for list_ in values.values())
+    ranges = " and ".join(_range(list_, score) for list_ in values.values())
     return claim, f"({seeds}, range {ranges})."
 
 
@@ -97,11 +103,18 @@ def _accuracies(runs: Sequence[RunContent], split: str | None) -> list[float]:
     return [run.accuracy[split] for run in runs if split is not None and split in run.accuracy]
 
 
-def _mean(values: Sequence[float]) -> str:
-    return f"{np.mean(values):.1%}"
+def score_title(score: Score) -> str:
+    """The score as a heading."""
+    return score.title[0].upper() + score.title[1:]
 
 
-def _range(values: Sequence[float]) -> str:
+def _mean(values: Sequence[float], score: Score) -> str:
+    return score.text(float(np.mean(values)))
+
+
+def _range(values: Sequence[float], score: Score) -> str:
+    if not score.share:
+        return f"{score.text(min(values))} to {score.text(max(values))}"
     return f"{100 * min(values):.1f}–{max(values):.1%}"
 
 
@@ -132,7 +145,7 @@ def _training_rows(content: ReportContent) -> list[tuple[str, list[str]]]:
 
 
 def _accuracy_chart(content: ReportContent) -> Chart | None:
-    methods = content.methods()
+    methods, score, title = content.methods(), content.score, score_title(content.score)
     names = list(dict.fromkeys(split for run in content.runs for split in run.accuracy))
     # The comparison is what the page is for; other splits are in the table of all.
     shown = [split for split in (BIASED, UNBIASED) if split in names] or names
@@ -146,24 +159,31 @@ def _accuracy_chart(content: ReportContent) -> Chart | None:
     }
     several = any(len(runs) > 1 for runs in methods.values())
     rows = [
-        [f"{name}, {split}", _mean(values), _range(values), str(len(values))]
+        [f"{name}, {split}", _mean(values, score), _range(values, score), str(len(values))]
         for split, group in groups.items()
         for name, values in group.items()
     ]
     spoken = "; ".join(
-        f"{name} on {split} data {_mean(v)}" for split, g in groups.items() for name, v in g.items()
+        f"{name} on {split} data {_mean(v, score)}"
+        for split, g in groups.items()
+        for name, v in g.items()
     )
     svg = figures.accuracy_bars(
         groups,
-        chance=1 / len(content.classes),
-        label=f"Bar chart of the accuracy. {spoken}.",
+        chance=content.chance,
+        label=f"Bar chart of the {score.title}. {spoken}.",
         prefix="accuracy",
+        text=score.text,
     )
     caption = "Share of rows classified correctly."
+    if not score.share:
+        caption = "Share of the variance that is explained; no bar where it is below 0."
+    elif content.chance is None:
+        caption = "Share of labels that are right."
     if several:
         caption += " Bars: mean over the seeds; dots: single seeds; line: lowest to highest."
-    table = Table("Accuracy", ("method, data", "mean", "range", "seeds"), rows)
-    return Chart("Accuracy", Markup(svg), caption, table)
+    table = Table(title, ("method, data", "mean", "range", "seeds"), rows)
+    return Chart(title, Markup(svg), caption, table)
 
 
 def _split_table(content: ReportContent) -> Table | None:
@@ -173,10 +193,13 @@ def _split_table(content: ReportContent) -> Table | None:
         return None
     rows = [
         [f"{run.method}, seed {run.seed}"]
-        + [f"{run.accuracy[name]:.1%}" if name in run.accuracy else MISSING for name in names]
+        + [
+            content.score.text(run.accuracy[name]) if name in run.accuracy else MISSING
+            for name in names
+        ]
         for run in content.runs
     ]
-    return Table("Accuracy of each run", ("run", *names), rows)
+    return Table(f"{score_title(content.score)} of each run", ("run", *names), rows)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,10 @@
-"""scikit-learn's estimators over `infoshed.fit`: `DebiasedClassifier`, `DebiasedTransformer`."""
+"""scikit-learn's estimators over `infoshed.fit`: `DebiasedClassifier`, `DebiasedRegressor`,
+`DebiasedTransformer`."""
 
-from infoshed.sklearn.estimators import DebiasedClassifier, DebiasedTransformer
+from infoshed.sklearn.estimators import (
+    DebiasedClassifier,
+    DebiasedRegressor,
+    DebiasedTransformer,
+)
 
-__all__ = ["DebiasedClassifier", "DebiasedTransformer"]
+__all__ = ["DebiasedClassifier", "DebiasedRegressor", "DebiasedTransformer"]

@@ -1,6 +1,6 @@
 """Estimators with scikit-learn's conventions: fit(X, y, sensitive_features=c), the rest as there.
 
-    z = g(x),   p(y|x) = softmax h(z),   trained by a method of `infoshed.METHODS`
+    z = g(x),   y from h(z) (see `infoshed.targets`),   trained by a method of `infoshed.METHODS`
 
 `transform` gives z, `predict` reads x alone: c is needed for training only. Without
 `sensitive_features` training is plain. Nothing here trains: X becomes a `DataSet`, a part of it is
@@ -22,28 +22,27 @@ from sklearn.base import (
     BaseEstimator,
     ClassifierMixin,
     ClassNamePrefixFeaturesOutMixin,
+    RegressorMixin,
     TransformerMixin,
 )
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    column_or_1d,
-)
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from torch import Tensor, nn
 
 from infoshed.attributes import Attribute, Binary
-from infoshed.checks import InfoshedError, as_array, check_number, check_same_length
+from infoshed.checks import InfoshedError, check_number, check_same_length
 from infoshed.io import dump_state, load_state, parse_state, save_state
 from infoshed.run import Config, Run, new_model
 from infoshed.sklearn.inputs import Encoding, checked, is_frame, plain, read_attribute
+from infoshed.sklearn.targets import read_target
+from infoshed.targets import Target
 from infoshed.train import fit
 from infoshed.types import DataSet, Recipe, Split, as_input
 
 STRENGTH = 3.0
+CRITIC_STEPS = 5
 STEPS = 500  # at least, unless `epochs` is given: a network starts from nothing, however few rows
 EPOCHS = (4, 100)
 BATCH = (32, 512)
@@ -53,7 +52,9 @@ FITTED = ("classes_", "n_features_in_", "feature_names_in_")
 
 
 class _Debiased(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """What the estimators share: fitting, z, saving."""
+    """What the estimators share: fitting, z, saving. `_target_kind` says what y is."""
+
+    _target_kind: str
 
     def __init__(
         self,
@@ -63,7 +64,7 @@ class _Debiased(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         budget: float | str | dict[str, Any] | None = None,
         options: dict[str, Any] | None = None,
         encoder: str | nn.Module | None = None,
-        dim: int = 8,
+        dim: int | None = 8,
         epochs: int | None = None,
         batch_size: int | None = None,
         lr: float = 1e-3,
@@ -100,7 +101,7 @@ class _Debiased(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         Args:
             X: (n, d) numbers, a data frame with numeric and categorical columns (pandas, polars),
                 or images (n, channels, height, width), uint8 or float. numpy or torch.
-            y: classes (n,), of any type.
+            y: the target, as the class has it.
             sensitive_features: the attribute to shed: (n,) or (n, k), an array, a series, a frame
                 or a dict of columns. Missing values (None, NaN) are allowed: such rows train
                 the label alone. Unless given, training is plain.
@@ -114,16 +115,16 @@ class _Debiased(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
                 f"{type(self).__name__} requires y to be passed, but the target y is None"
             )
         X = checked(self, X, reset=True)
-        y = column_or_1d(as_array("y", y), warn=True)
-        check_classification_targets(y)
+        given = read_target(y, self._target_kind)
+        y = given.y
         check_same_length(X=X, y=y)
-        self.classes_, codes = np.unique(y, return_inverse=True)
         weights = self._weights(X, y, sample_weight)
         used = np.ones(len(y), bool) if weights is None else weights > 0
-        if len(np.unique(codes[used])) < 2:
-            raise InfoshedError("`y` has one class only; there is nothing to predict")
         if len(y) < 2:
             raise InfoshedError(f"at least two rows are needed, got n_samples = {len(y)}")
+        target, codes = given.target(weights, used)
+        if given.classes is not None:
+            self.classes_ = given.classes
         attribute, c = NOBODY, torch.full((len(y), 1), -1)
         if sensitive_features is not None:
             attribute, c = read_attribute(sensitive_features, self.attribute_kind, len(X))
@@ -131,7 +132,7 @@ class _Debiased(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         self.encoding_ = Encoding.fit(X, weights)
         inputs = self.encoding_.apply(X)
         inputs = inputs.float() if inputs.is_floating_point() else inputs
-        data = self._data(inputs, codes, attribute, c, weights, used, seed)
+        data = self._data(inputs, target, codes, attribute, c, weights, used, seed)
         method = self.method if sensitive_features is not None else "plain"
         encoder = deepcopy(self.encoder) if isinstance(self.encoder, nn.Module) else self.encoder
         self.run_ = fit(
@@ -232,6 +233,10 @@ class _Debiased(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         model.load_state_dict(state["model"])
         self.run_ = Run(model, config, state["metrics"], {}, state["seconds"])
 
+    def _outputs(self, X: Any) -> Tensor:
+        """What the head says of X (n, outputs), float64."""
+        return torch.from_numpy(self._forward(X, lambda model, x: model(x)))
+
     @torch.no_grad()
     def _forward(self, X: Any, read: Any) -> np.ndarray:
         """What `read(model, x)` gives for X, (n, ...) float64."""
@@ -267,7 +272,8 @@ class _Debiased(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     def _data(
         self,
         x: Tensor,
-        y: np.ndarray,
+        target: Target,
+        y: Tensor,
         attribute: Attribute,
         c: Tensor,
         weights: np.ndarray | None,
@@ -275,16 +281,16 @@ class _Debiased(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         seed: int,
     ) -> DataSet:
         """The training table as a data set: rows without weight left out, a part held out."""
-        rows = np.flatnonzero(used)
+        rows, strata = np.flatnonzero(used), target.strata(y).numpy()
         train = validation = rows
         held_out = round(self.validation_fraction * len(rows))
         if attribute is not NOBODY and held_out >= FEWEST_HELD_OUT:
-            cells = y[rows]
+            cells = strata[rows]
             if attribute.heads:  # the rare pairs of label and attribute belong on both sides
-                pairs = np.column_stack([y[rows], c.numpy()[rows]])
+                pairs = np.column_stack([strata[rows], c.numpy()[rows]])
                 _, cells, counts = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
                 if counts.min() < 2 or len(counts) > held_out:
-                    cells = y[rows]
+                    cells = strata[rows]
             _, counts = np.unique(cells, return_counts=True)
             even = counts.min() >= 2 and len(counts) <= held_out
             train, validation = train_test_split(
@@ -294,7 +300,7 @@ class _Debiased(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         def split(index: Any) -> Split:
             at = torch.from_numpy(index)
             w = None if weights is None else torch.from_numpy(weights[index])
-            return Split(x[at], torch.from_numpy(y)[at], c[at], weights=w)
+            return Split(x[at], y[at], c[at], weights=w)
 
         n, size = len(train), self.batch_size
         size = size or int(np.clip(n // 50, *BATCH))
@@ -307,8 +313,14 @@ class _Debiased(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             split(validation),
             {},
             attribute,
-            tuple(str(v) for v in self.classes_),
-            Recipe(encoder=encoder, dim=self.dim, epochs=epochs, batch_size=size, lr=self.lr),
+            recipe=Recipe(
+                encoder=encoder,
+                dim=self.dim or int(np.clip(target.outputs, 2, 16)),
+                epochs=epochs,
+                batch_size=size,
+                lr=self.lr,
+            ),
+            target=target,
         )
 
     def _options(self, method: str) -> dict[str, Any]:
@@ -347,35 +359,143 @@ SETTINGS = """
         epochs, batch_size: unless given, by the number of rows: batches of 32 to 512, and at least
             500 steps within 4 to 100 epochs.
         lr: Adam's learning rate.
-        class_weight: {class: weight}, or "balanced"; multiplied with `sample_weight`.
         attribute_kind: "categorical" or "continuous", where sensitive features do not say.
         validation_fraction: rows held out to watch the critic and to steer a budget.
         random_state: of everything random.
 
-    Attributes: `classes_`, `n_features_in_`, `feature_names_in_`, `n_iter_`, `encoding_`, and
+    Attributes: `n_features_in_`, `feature_names_in_`, `n_iter_`, `encoding_`, and
     `run_`, the `infoshed.Run`.
+    """
+
+CLASS_WEIGHT = """
+    `class_weight` is {class: weight}, or "balanced"; it is multiplied with `sample_weight`.
     """
 
 
 class DebiasedTransformer(_Debiased):
     __doc__ = (
         "X -> z (n, dim), a representation that keeps what predicts y and sheds what tells the "
-        "sensitive features." + SETTINGS
+        "sensitive features. y are classes (n,), an indicator matrix (n, k) of labels, or numbers "
+        '(n,) or (n, k); target_kind says "classes" or "numbers" where y does not, numbers being '
+        "those with fractions." + SETTINGS + CLASS_WEIGHT
     )
+
+    def __init__(
+        self,
+        method: str = "mi",
+        *,
+        strength: float | None = None,
+        budget: float | str | None = None,
+        options: dict[str, Any] | None = None,
+        encoder: str | nn.Module | None = None,
+        dim: int = 8,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        lr: float = 1e-3,
+        class_weight: dict[Any, float] | str | None = None,
+        attribute_kind: str = "auto",
+        target_kind: str = "auto",
+        validation_fraction: float = 0.1,
+        random_state: Any = 0,
+    ):
+        super().__init__(
+            method,
+            strength=strength,
+            budget=budget,
+            options=options,
+            encoder=encoder,
+            dim=dim,
+            epochs=epochs,
+            batch_size=batch_size,
+            lr=lr,
+            class_weight=class_weight,
+            attribute_kind=attribute_kind,
+            validation_fraction=validation_fraction,
+            random_state=random_state,
+        )
+        self.target_kind = target_kind
+
+    @property
+    def _target_kind(self) -> str:
+        return self.target_kind
 
 
 class DebiasedClassifier(ClassifierMixin, _Debiased):
     __doc__ = (
         "A classifier whose representation sheds what tells the sensitive features; it reads X "
-        "alone." + SETTINGS
+        "alone. y are classes (n,), or an indicator matrix (n, k) of labels; `classes_` are the "
+        "classes, or 0..k-1." + SETTINGS + CLASS_WEIGHT
     )
+    _target_kind = "classes"
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Class probabilities (n, classes), in the order of `classes_`."""
-        logits = self._forward(X, lambda model, x: model(x))
-        return torch.from_numpy(logits).softmax(1).numpy()
+        """Class probabilities (n, classes), in the order of `classes_`; of labels (n, labels), each
+        the probability that the label is there."""
+        outputs = self._outputs(X)
+        return self.run_.target.probabilities(outputs).numpy()
 
     def predict(self, X: Any) -> np.ndarray:
-        """Classes (n,) as `fit` was given them."""
-        chosen = self.predict_proba(X).argmax(1)
-        return self.classes_[chosen]
+        """Classes (n,) as `fit` was given them, or labels (n, labels) of 0 and 1."""
+        outputs = self._outputs(X)
+        guess = self.run_.target.predictions(outputs).numpy()
+        return self.classes_[guess] if guess.ndim == 1 else guess
+
+
+class DebiasedRegressor(RegressorMixin, _Debiased):
+    __doc__ = (
+        "A regressor whose representation sheds what tells the sensitive features; it reads X "
+        "alone. y are numbers (n,) or (n, k); the loss is the squared error of standardised y. Unless "
+        "given, dim is that of y, but 2 to 16, and the critic of mi takes 5 steps for each of the "
+        "encoder: in more columns, or from fewer, z hides what it should shed." + SETTINGS
+    )
+    _target_kind = "numbers"
+
+    def __init__(
+        self,
+        method: str = "mi",
+        *,
+        strength: float | None = None,
+        budget: float | str | None = None,
+        options: dict[str, Any] | None = None,
+        encoder: str | nn.Module | None = None,
+        dim: int | None = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        lr: float = 1e-3,
+        attribute_kind: str = "auto",
+        validation_fraction: float = 0.1,
+        random_state: Any = 0,
+    ):
+        super().__init__(
+            method,
+            strength=strength,
+            budget=budget,
+            options=options,
+            encoder=encoder,
+            dim=dim,
+            epochs=epochs,
+            batch_size=batch_size,
+            lr=lr,
+            attribute_kind=attribute_kind,
+            validation_fraction=validation_fraction,
+            random_state=random_state,
+        )
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def _options(self, method: str) -> dict[str, Any]:
+        # One step of the critic is outrun where y is a quantity, as it is on small tables.
+        return ({"critic_steps": CRITIC_STEPS} if method == "mi" else {}) | super()._options(method)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Numbers (n,) or (n, k) in the unit of y."""
+        outputs = self._outputs(X)
+        return self.run_.target.predictions(outputs).numpy()
