@@ -14,6 +14,7 @@ SOURCE = Path(infoshed.__file__).resolve().parents[1]
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 NEEDS = {
     "own_table": ("runs/loans/model.safetensors", "predictions.csv"),
+    "regression": (),
     "own_pictures": ("runs/photos/model.safetensors", "p.csv"),
     "ship_a_model": ("digits.onnx", "digits-model/README.md", "runs/digits/tensorboard"),
 }

@@ -142,7 +142,7 @@ def test_it_survives_being_carried_around(people: Any, kind: Any, carry: str, tm
     settings: dict[str, Any] = {"class_weight": {"no": 1.0, "yes": 2.0}}
     if kind is DebiasedRegressor:
         y, settings = np.where(y == "yes", 7.5, -2.0) + frame["age"].to_numpy(), {}
-    model = kind(epochs=2, **settings).fit(frame, y, sensitive_features=sex)
+    model: Any = kind(epochs=2, **settings).fit(frame, y, sensitive_features=sex)
     if carry == "pickle":
         again = pickle.loads(pickle.dumps(model))
     elif carry == "joblib":
@@ -336,16 +336,15 @@ def test_a_classifier_takes_an_indicator_matrix():
 
 def test_a_transformer_takes_quantities_and_is_told_of_whole_ones(arrays: Any):
     X, y, c = arrays
-    kinds = [
-        DebiasedTransformer(epochs=1, **settings)
-        .fit(X, values, sensitive_features=c)
-        .run_.target.kind
-        for values, settings in (
-            (y, {}),
-            (y + X[:, 0], {}),
-            (np.arange(len(y)), {"target_kind": "numbers"}),
-        )
+    given: list[tuple[Any, dict[str, Any]]] = [
+        (y, {}),
+        (y + X[:, 0], {}),
+        (np.arange(len(y)), {"target_kind": "numbers"}),
     ]
+    kinds = []
+    for values, settings in given:
+        model = DebiasedTransformer(epochs=1, **settings).fit(X, values, sensitive_features=c)
+        kinds.append(model.run_.target.kind)
     assert kinds == ["classes", "numbers", "numbers"]
     with pytest.raises(ValueError, match="target_kind"):
         DebiasedTransformer(target_kind="odd").fit(X, y)

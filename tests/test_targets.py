@@ -135,8 +135,8 @@ def test_the_adjusted_loss_of_numbers_is_the_posterior_of_y_given_z_and_c():
         log_p = norm.logpdf(v, o, noise) + here - np.log(sum(parts))
         # Less what the output cannot change.
         expected.append(-(noise**2) * (log_p - here + np.log(noise * np.sqrt(2 * np.pi))))
-    arrays = (torch.from_numpy(a) for a in (outputs, y))
-    loss = target.adjusted(*arrays, [torch.from_numpy(ratios)])
+    ratio = [torch.from_numpy(ratios)]
+    loss = target.adjusted(torch.from_numpy(outputs), torch.from_numpy(y), ratio)
     assert float(loss) == pytest.approx(np.mean(expected), rel=1e-5)
 
 

@@ -16,6 +16,7 @@ from infoshed.checks import InfoshedError
 from infoshed.io import read_json, write_json
 from infoshed.run import Run, load_run
 from infoshed.tables import run_table
+from infoshed.targets import Numbers
 
 try:
     from huggingface_hub import EvalResult, ModelCard, ModelCardData, ModelHubMixin
@@ -81,16 +82,16 @@ class HubRun(ModelHubMixin, library_name="infoshed"):
         return ModelCard(f"---\n{self._data().to_yaml()}\n---\n\n{self._text()}\n")
 
     def _data(self) -> ModelCardData:
-        config = self.run.config
+        config, target = self.run.config, self.run.target
+        task = "regression" if isinstance(target, Numbers) else "classification"
         results = [
             EvalResult(
-                task_type="image-classification" if len(config.shape) == 3 else
-                "tabular-classification",
+                task_type=f"{'image' if len(config.shape) == 3 else 'tabular'}-{task}",
                 dataset_type=Path(config.dataset).stem,
                 dataset_name=Path(config.dataset).stem,
                 dataset_split=split,
-                metric_type="accuracy",
-                metric_value=round(result["accuracy"], 4),
+                metric_type=target.score.key,
+                metric_value=round(result[target.score.key], 4),
             )
             for split, result in self.run.results.items()
         ]  # fmt: skip
@@ -103,12 +104,13 @@ class HubRun(ModelHubMixin, library_name="infoshed"):
 
     def _text(self) -> str:
         config = self.run.config
-        name = self.run.attribute.name
+        name, target = self.run.attribute.name, self.run.target
+        predicted = ", ".join(config.classes or target.columns)
         lines = [
-            f"# {Path(config.dataset).stem}: {', '.join(config.classes)}, shedding {name}",
+            f"# {Path(config.dataset).stem}: {predicted}, shedding {name}",
             "",
             f"Trained with infoshed, method `{config.method}`, so that its representation keeps "
-            f"the class and sheds the attribute *{name}*.",
+            f"the {'class' if config.classes else 'target'} and sheds the attribute *{name}*.",
             "",
             "```python",
             "from infoshed.hub import HubRun",

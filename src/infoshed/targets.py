@@ -300,10 +300,13 @@ class Numbers(Target):
                 )
         codes = (array - mean) / scale
         bins = int(np.clip(len(array) // FEWEST, 2, BINS))
-        edges = [quantile_edges(column, bins, share) for column in codes.T]
         # As codes are: a value on an edge must not fall to either side by rounding.
-        edges = tuple(tuple(np.float32(e).tolist()) for e in edges)
-        made = cls(_names(name, names, array.shape[1]), mean, scale, edges, ((0,),), name)  # type: ignore[arg-type]
+        edges = tuple(
+            tuple(quantile_edges(column, bins, share).astype(np.float32).tolist())
+            for column in codes.T
+        )
+        named = _names(name, names, array.shape[1])
+        made = cls(named, tuple(mean), tuple(scale), edges, ((0,),), name)
         coarse = made._coarse(made.encode(array)).numpy()
         return cls(made.names, made.mean, made.scale, edges, _common(coarse, share), name)
 

@@ -12,6 +12,7 @@ for z: what is handed on, probed or audited.
 """
 
 import math
+from abc import abstractmethod
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, Self
@@ -52,9 +53,7 @@ FITTED = ("classes_", "n_features_in_", "feature_names_in_")
 
 
 class _Debiased(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """What the estimators share: fitting, z, saving. `_target_kind` says what y is."""
-
-    _target_kind: str
+    """What the estimators share: fitting, z, saving."""
 
     def __init__(
         self,
@@ -155,6 +154,11 @@ class _Debiased(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """Epochs that were trained."""
         check_is_fitted(self, "run_")
         return len(self.run_.metrics)
+
+    @property
+    @abstractmethod
+    def _target_kind(self) -> str:
+        """What y is, as `infoshed.sklearn.targets.read_target` has it."""
 
     @property
     def _n_features_out(self) -> int:
@@ -426,7 +430,10 @@ class DebiasedClassifier(ClassifierMixin, _Debiased):
         "alone. y are classes (n,), or an indicator matrix (n, k) of labels; `classes_` are the "
         "classes, or 0..k-1." + SETTINGS + CLASS_WEIGHT
     )
-    _target_kind = "classes"
+
+    @property
+    def _target_kind(self) -> str:
+        return "classes"
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -449,11 +456,10 @@ class DebiasedClassifier(ClassifierMixin, _Debiased):
 class DebiasedRegressor(RegressorMixin, _Debiased):
     __doc__ = (
         "A regressor whose representation sheds what tells the sensitive features; it reads X "
-        "alone. y are numbers (n,) or (n, k); the loss is the squared error of standardised y. Unless "
-        "given, dim is that of y, but 2 to 16, and the critic of mi takes 5 steps for each of the "
-        "encoder: in more columns, or from fewer, z hides what it should shed." + SETTINGS
+        "alone. y are numbers (n,) or (n, k); the loss is the squared error of standardised y. "
+        "Unless given, dim is that of y, but 2 to 16, and the critic of mi takes 5 steps for each "
+        "of the encoder: in more columns, or from fewer, z hides what it should shed." + SETTINGS
     )
-    _target_kind = "numbers"
 
     def __init__(
         self,
@@ -485,6 +491,10 @@ class DebiasedRegressor(RegressorMixin, _Debiased):
             validation_fraction=validation_fraction,
             random_state=random_state,
         )
+
+    @property
+    def _target_kind(self) -> str:
+        return "numbers"
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -64,7 +64,8 @@ def read_target(y: Any, kind: str) -> Given:
         found = type_of_target(array, input_name="y")
         kind = "numbers" if found.startswith("continuous") else "classes"
     if kind == "numbers":
-        array = check_array(array, ensure_2d=False, dtype=np.float64, input_name="y")
+        settings: Any = {"ensure_2d": False, "dtype": np.float64}
+        array = np.asarray(check_array(array, input_name="y", **settings))
         flat = array.ndim == 2 and array.shape[1] == 1
         return Given(Numbers.kind, column_or_1d(array, warn=True) if flat else array)
     if array.ndim == 2 and type_of_target(array, input_name="y") == "multilabel-indicator":
