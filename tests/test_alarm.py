@@ -135,7 +135,7 @@ def test_chance_is_the_loss_of_a_head_that_knows_the_shares_alone(table: DataSet
         for parameter in made.model.head.parameters():
             parameter.zero_()
         (head,) = [m for m in made.model.head.modules() if isinstance(m, nn.Linear)]
-        head.bias.copy_(made.setting.prior.log_marginal)
+        head.bias.copy_(made.setting.prior.joint.log_marginal)
         train = table.train
         logits = made.model(train.x)
         expected = made.task_loss(logits, Batch(train.x, train.y, train.c))

@@ -311,7 +311,7 @@ def test_matplotlib_settings_are_left_alone_and_without_effect(html):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"accuracy": {"unbiased": 41.0}}, r"accuracy\['unbiased'\].* in \[0, 1\], got 41"),
+        ({"accuracy": {"unbiased": 41.0}}, r"accuracy\['unbiased'\].* of at most 1, got 41"),
         ({"accuracy": {"unbiased": float("nan")}}, "got nan"),
         ({"confusion": {"unbiased": np.zeros((2, 3))}}, r"\(m, m\), got shape \(2, 3\)"),
         ({"confusion": {"unbiased": -np.eye(M)}}, "counts >= 0"),

@@ -142,6 +142,7 @@ def test_it_survives_being_carried_around(people: Any, kind: Any, carry: str, tm
     settings: dict[str, Any] = {"class_weight": {"no": 1.0, "yes": 2.0}}
     if kind is DebiasedRegressor:
         y, settings = np.where(y == "yes", 7.5, -2.0) + frame["age"].to_numpy(), {}
+    again: Any
     model: Any = kind(epochs=2, **settings).fit(frame, y, sensitive_features=sex)
     if carry == "pickle":
         again = pickle.loads(pickle.dumps(model))

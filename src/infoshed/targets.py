@@ -684,8 +684,9 @@ def _common(codes: np.ndarray, share: np.ndarray) -> tuple[tuple[int, ...], ...]
     distinct, place = np.unique(codes, axis=0, return_inverse=True)
     counts = np.bincount(place.ravel(), share, minlength=len(distinct))
     order = np.argsort(-counts, kind="stable")[:MOST]
-    kept = [i for i in order if counts[i] >= max(FEWEST, RAREST * len(codes))] or order[:1]
-    # A single column is in order by itself: its bins are all there.
+    kept = [i for i in order if counts[i] >= max(FEWEST, RAREST * len(codes))]
+    kept = kept if len(kept) > 1 else order[:2]
+    # A single column is in order by itself.
     rows = distinct[np.sort(kept)] if codes.shape[1] == 1 else distinct[kept]
     return _tuples(rows.tolist())
 

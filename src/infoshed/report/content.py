@@ -156,7 +156,7 @@ class ReportContent:
 
     def __post_init__(self) -> None:
         m = len(self.classes)
-        _require(m >= 1, "at least one class", m)
+        _require(m >= 2, "at least two classes", m)
         _require(len(self.runs) >= 1, "at least one run", "none")
         names = [(run.method, run.seed) for run in self.runs]
         twice = sorted({name for name in names if names.count(name) > 1})
