@@ -16,7 +16,7 @@ import numpy as np
 
 from infoshed.attributes import infer_attribute
 from infoshed.checks import InfoshedError, as_array
-from infoshed.targets import quantile_edges
+from infoshed.targets.strata import quantile_edges
 
 QUARTERS = 4
 TENTHS = 10
