@@ -7,7 +7,6 @@ import numpy as np
 import onnxruntime
 
 import infoshed
-from infoshed.auditing.run import audit_run
 from infoshed.export import export_onnx
 from infoshed.hub import HubRun
 from infoshed.types import as_input
@@ -23,7 +22,7 @@ probabilities = np.asarray(session.run(["probabilities"], {"x": as_input(x).nump
 print("same classes:", bool((probabilities.argmax(1) == run.predict(x).numpy()).all()))
 
 # The hub: weights, settings, a card with what an audit found; `push_to_hub("me/digits")` uploads.
-audit = audit_run(run, data, "unbiased", estimator="quick")
+audit = infoshed.audit_run(run, data, "unbiased", estimator="quick")
 HubRun(run, audit).save_pretrained("digits-model")
 same = HubRun.from_pretrained("digits-model").run
 print("same from the folder:", bool((same.predict(x) == run.predict(x)).all()))

@@ -14,7 +14,7 @@ from sklearn.metrics import mean_absolute_error
 import infoshed
 from infoshed import Audit, DataSet, InfoshedError, audit
 from infoshed.auditing.inputs import attributes, grouped, intersection
-from infoshed.auditing.run import audit_run
+from infoshed.auditing.run import audit_encoder, audit_run
 from infoshed.auditing.text import audit_text, verdict, worst_note
 from infoshed.auditing.text import warnings as warnings_of
 from infoshed.offline.advice import result_warnings
@@ -44,6 +44,27 @@ def people(n: int = N, seed: int = 0) -> dict[str, np.ndarray]:
         "guess": np.array(["no", "yes"])[guess],
         "score": 1 / (1 + np.exp(-2 * (z[:, 0] - 1))),
     }
+
+
+def test_any_encoder_is_audited_as_its_features_are(table_data: DataSet):
+    encoder = torch.nn.Sequential(
+        torch.nn.Linear(table_data.train.x.shape[1], 4), torch.nn.Dropout()
+    )
+    found = audit_encoder(encoder, table_data, estimator="quick")
+    assert encoder.training  # as it was
+    held_out = table_data.tests["unbiased"]
+    with torch.no_grad():
+        z = encoder.eval()(held_out.x)
+    values = table_data.attribute.decode(held_out.c)
+    y = np.array(table_data.target.names)[held_out.y.numpy()]
+    same = audit(z, values, y, estimator="quick")
+    assert found.parts[0].information.nats == same.parts[0].information.nats
+    assert found.parts[0].worst_probe == same.parts[0].worst_probe
+    assert found.notes[0] == f"{len(held_out)} rows of the split 'unbiased'"
+    with pytest.raises(InfoshedError, match=r"z of shape \(n, dim\), got"):
+        audit_encoder(lambda x: x[:, 0], table_data, "validation")
+    with pytest.raises(InfoshedError, match="`split` must be one of"):
+        audit_encoder(encoder, table_data, "train")
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,14 @@ from infoshed.types import Batch, DataSet, Recipe, Split
 from infoshed.version import __version__
 
 if TYPE_CHECKING:
-    from infoshed.auditing import Audit, DataAudit, audit, audit_data
+    from infoshed.auditing import (
+        Audit,
+        DataAudit,
+        audit,
+        audit_data,
+        audit_encoder,
+        audit_run,
+    )
     from infoshed.offline import MIEstimate, estimate_mi
     from infoshed.sklearn import DebiasedClassifier, DebiasedRegressor, DebiasedTransformer
 
@@ -46,6 +53,8 @@ LAZY = {
     "MIEstimate": "infoshed.offline",
     "audit": "infoshed.auditing",
     "audit_data": "infoshed.auditing",
+    "audit_encoder": "infoshed.auditing",
+    "audit_run": "infoshed.auditing",
     "estimate_mi": "infoshed.offline",
 }
 
@@ -91,6 +100,8 @@ __all__ = [
     "Target",
     "audit",
     "audit_data",
+    "audit_encoder",
+    "audit_run",
     "estimate_mi",
     "fit",
     "infer_attribute",

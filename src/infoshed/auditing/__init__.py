@@ -10,6 +10,7 @@ from infoshed.auditing.interval import Interval
 from infoshed.auditing.perform import audit
 from infoshed.auditing.probes import PROBES, Leakage, probe_leakage
 from infoshed.auditing.record import AttributeAudit, Audit, GroupOutcome, Outcomes
+from infoshed.auditing.run import audit_encoder, audit_run
 
 __all__ = [
     "METRICS",
@@ -25,6 +26,8 @@ __all__ = [
     "TableAudit",
     "audit",
     "audit_data",
+    "audit_encoder",
+    "audit_run",
     "group_metrics",
     "metric_interval",
     "probe_leakage",

@@ -1,4 +1,4 @@
-"""Auditing a trained run: its representations and predictions on a split that it was not fitted on.
+"""Auditing a run, or any encoder, on a split of a data set that it was not fitted on.
 
 Probes and estimates are fitted and judged on one held-out split, each row judged by what has not
 seen it; the encoder has seen none of them. Training rows are left aside, since what an encoder
@@ -6,11 +6,13 @@ memorised of them says nothing about others, and splits are not pooled, since c 
 and not in another. The training table says which rows are aligned.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from infoshed.auditing.perform import audit
 from infoshed.auditing.record import Audit
@@ -20,7 +22,7 @@ from infoshed.evaluate import features_of
 from infoshed.offline import estimate_mi
 from infoshed.run import Run
 from infoshed.targets import Classes, Labels, Numbers, Target
-from infoshed.types import DataSet
+from infoshed.types import DataSet, Split
 
 PREFERRED = ("unbiased", "test")
 
@@ -35,10 +37,7 @@ def audit_run(run: Run, data: DataSet, split: str | None = None, **settings: Any
 
     Raises `InfoshedError` for an unknown split, and as `infoshed.audit` does.
     """
-    splits = {**data.tests, "validation": data.validation}
-    split = split or next((name for name in PREFERRED if name in splits), next(iter(splits)))
-    check_choice("split", split, splits)
-    held_out = splits[split]
+    split, held_out = _held_out(data, split)
     z = features_of(run.model, held_out)
     values = [run.attribute.decode(part.c) for part in (held_out, data.train)]
     note = f"{len(held_out):,} rows of the split '{split}', which the run was not fitted on"
@@ -69,6 +68,47 @@ def audit_run(run: Run, data: DataSet, split: str | None = None, **settings: Any
         note += f"; {', '.join(target.columns)} are audited together, as their common combinations"
     found = audit(z, values[0], y, target_name=name, **about, **settings)
     return replace(found, notes=(note, *found.notes))
+
+
+def audit_encoder(
+    encoder: Callable[[Tensor], Tensor], data: DataSet, split: str | None = None, **settings: Any
+) -> Audit:
+    """Audit any encoder, ours or not, on a split of a data set that it was not fitted on.
+
+    Args:
+        encoder: maps x (n, ...) to z (n, dim); a module is put into evaluation mode meanwhile.
+        split, settings: as in `audit_run`.
+
+    Raises `InfoshedError` for an unknown split or another shape of z, and as `infoshed.audit` does.
+    """
+    split, held_out = _held_out(data, split)
+    training = isinstance(encoder, nn.Module) and encoder.training
+    if isinstance(encoder, nn.Module):
+        encoder.eval()
+    with torch.no_grad():
+        parts = [encoder(batch.x) for batch in held_out.batches()]
+    if isinstance(encoder, nn.Module):
+        encoder.train(training)
+    if not all(isinstance(z, Tensor) and z.ndim == 2 for z in parts):
+        got = getattr(parts[0], "shape", type(parts[0]).__name__)
+        raise InfoshedError(f"`encoder` must map x to z of shape (n, dim), got {got}")
+    target, y = data.target, held_out.y
+    one = target.outputs == 1 or isinstance(target, Classes)
+    values = next(iter(target_values(target, y).values())) if one else _combined(target, y)
+    found = audit(
+        torch.cat(parts).float(), data.attribute.decode(held_out.c), values,
+        target_name=str(data.params.get("target", "label")), **settings,
+    )  # fmt: skip
+    note = f"{len(held_out):,} rows of the split '{split}'"
+    return replace(found, notes=(note, *found.notes))
+
+
+def _held_out(data: DataSet, split: str | None) -> tuple[str, Split]:
+    """The split of that name, or the preferred one, with its name."""
+    splits = {**data.tests, "validation": data.validation}
+    split = split or next((name for name in PREFERRED if name in splits), next(iter(splits)))
+    check_choice("split", split, splits)
+    return split, splits[split]
 
 
 def target_values(target: Target, y: Tensor) -> dict[str, np.ndarray]:
