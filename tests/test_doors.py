@@ -124,6 +124,7 @@ def figures(text: str) -> dict[str, list[float]]:
         ("torch_loop", "without", "with", 0.03),
         ("lightning_callback", "without", "with", 0.05),
         ("hf_text", "without", "with", 0.1),
+        ("resnet", "plain", "shed", 0.1),
     ],
 )
 def test_an_example_runs_and_gains(
