@@ -472,7 +472,7 @@ def test_kinds_of_attributes(values: Any, kind: str, dtype: str, said: str):
     [
         (["a", "b"], "continuous", "age is text and cannot be continuous"),
         ([0.5, 1.0], "categorical", r"age holds fractions \(0.5\)"),
-        (range(2000), "auto", "2,000 whole numbers, too many .*--attribute-kind continuous"),
+        (range(20_000), "auto", "20,000 whole numbers, too many .*--attribute-kind continuous"),
     ],
 )
 def test_kinds_that_attributes_cannot_have(values: Any, kind: str, message: str):

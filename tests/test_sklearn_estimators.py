@@ -245,10 +245,6 @@ def test_attributes_as_they_come(arrays: Any, make: Any, kind: str):
         ({"sensitive_features": np.zeros(320)}, "one value only"),
         ({"sensitive_features": np.zeros(3)}, "same number of rows"),
         ({"sensitive_features": np.zeros((320, 2, 2))}, r"shape \(n,\) or \(n, k\)"),
-        (
-            {"sensitive_features": {"sex": np.arange(320) % 2, "age": np.linspace(0, 1, 320)}},
-            "categories and quantities",
-        ),
         ({"y": np.zeros(320)}, "one class only"),
         ({"sample_weight": np.full(320, -1.0)}, "[Nn]egative"),
     ],

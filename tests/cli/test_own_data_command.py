@@ -115,11 +115,6 @@ BAD = {
         " ".join(ASKED),
         "at least 40 are needed",
     ),
-    "kinds of attributes": (
-        table(),
-        "--target income --attribute sex,hours",
-        "hours is a quantity and sex is not",
-    ),
     "an unknown kind": (table(), " ".join(ASKED) + " --attribute-kind odd", "attribute-kind"),
     "text as a quantity": (
         table(),

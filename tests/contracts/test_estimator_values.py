@@ -35,6 +35,7 @@ from infoshed import (
     Attribute,
     Categorical,
     Continuous,
+    Mixed,
     infer_attribute,
 )
 
@@ -165,6 +166,8 @@ def confounded(kind: str, seed: int) -> tuple[Attribute, Draw]:
             weights = (zero + one) / 2 / given * (1 + 2 * y)
         elif kind == "categorical":
             c = 2 * followed + coin
+        elif kind == "mixed":
+            c = {"part": followed, "noise": rng.normal(size=n)}
         else:
             c = followed if kind == "binary" else np.stack([followed, coin], 1)
         z = np.concatenate([one_hot(u, 2, rng), rng.normal(size=(n, 2))], 1)
@@ -178,6 +181,9 @@ def confounded(kind: str, seed: int) -> tuple[Attribute, Draw]:
         attribute = Categorical("c", tuple(range(m)), (1 / m,) * m)
         if kind == "multi-categorical":
             attribute = infer_attribute(np.indices((2, 2)).reshape(2, 4).T, "c")
+    if kind == "mixed":
+        parts = (Categorical("part", (0, 1), (0.5, 0.5)), Continuous("noise", (0.0,), (1.0,)))
+        attribute = Mixed("c", parts)
     return attribute, draw
 
 

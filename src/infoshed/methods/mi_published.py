@@ -101,9 +101,8 @@ class MIPublished(Method):
             information = torch.autograd.grad(
                 estimate, self.encoder_parameters, materialize_grads=True
             )
-            self.apply(
-                "mi", self.encoder_parameters, map(balance, information, task[: len(information)])
-            )
+            balanced = (balance(i, t.norm()) for i, t in zip(information, task, strict=False))
+            self.apply("mi", self.encoder_parameters, balanced)
             metrics |= {"mi": estimate.detach(), "strength": torch.tensor(self.options.strength)}
         self.apply("task", parameters, task)
         return metrics
