@@ -12,7 +12,7 @@ from scipy.stats import norm
 from sklearn.metrics import mean_absolute_error
 
 import infoshed
-from infoshed import Audit, DataSet, InfoshedError, audit
+from infoshed import Audit, Classes, DataSet, InfoshedError, audit
 from infoshed.auditing.inputs import attributes, grouped, intersection
 from infoshed.auditing.run import audit_encoder, audit_run
 from infoshed.auditing.text import audit_text, verdict, worst_note
@@ -56,6 +56,7 @@ def test_any_encoder_is_audited_as_its_features_are(table_data: DataSet):
     with torch.no_grad():
         z = encoder.eval()(held_out.x)
     values = table_data.attribute.decode(held_out.c)
+    assert isinstance(table_data.target, Classes)
     y = np.array(table_data.target.names)[held_out.y.numpy()]
     same = audit(z, values, y, estimator="quick")
     assert found.parts[0].information.nats == same.parts[0].information.nats
