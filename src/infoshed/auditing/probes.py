@@ -25,7 +25,7 @@ Several categoricals and several real columns are probed part by part.
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
-from warnings import catch_warnings, simplefilter
+from warnings import catch_warnings, filterwarnings, simplefilter
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -253,6 +253,8 @@ def _fitted(model: Any, z: np.ndarray, target: np.ndarray) -> Any:
     with catch_warnings():
         # A probe that has not converged is judged as any other: by what it finds.
         simplefilter("ignore", ConvergenceWarning)
+        # Values that are rare are said so elsewhere, once.
+        filterwarnings("ignore", "The number of unique classes")
         return model.fit(z, target)
 
 

@@ -200,6 +200,8 @@ def share_of(name: str, text: str) -> float:
         value = float(text.strip().removesuffix("%")) / (100 if percent else 1)
     except ValueError:
         raise InfoshedError(f"`{name}` must be a share such as 0.05 or 5%; got {text!r}") from None
+    if not percent and value > 1:
+        raise InfoshedError(f"`{name}` must be a share such as 0.05 or 5%; got {text!r}")
     check_number(name, value, 0, 1)
     return value
 

@@ -104,6 +104,10 @@ def own(
                 raise InfoshedError(
                     f"{flag}: {path} has no column '{name}'; it has {listed(list(columns))}{hint}"
                 )
+    for flag, wanted in asked.items():
+        twice = [name for name in wanted if wanted.count(name) > 1]
+        if twice:
+            raise InfoshedError(f"{flag} names '{twice[0]}' twice; name each column once")
     for name in targets:
         if name in names:
             raise InfoshedError(f"'{name}' is both target and attribute; give different columns")

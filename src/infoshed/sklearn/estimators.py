@@ -63,7 +63,7 @@ class _Debiased(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         budget: float | str | dict[str, Any] | None = None,
         options: dict[str, Any] | None = None,
         encoder: str | nn.Module | None = None,
-        dim: int | None = 8,
+        dim: int | None = None,
         epochs: int | None = None,
         batch_size: int | None = None,
         lr: float = 1e-3,
@@ -359,7 +359,8 @@ SETTINGS = """
         budget: with mi: nats, a share of H(C) ("5%"), or "label", instead of a strength.
         options: further options of the method, such as {"conditional": False}.
         encoder: a name in `infoshed.nn.ENCODERS`, or a module from inputs to (n, dim).
-        dim: columns of z.
+        dim: columns of z; unless given, as many as there are classes or numbers, but 2 to 16: in
+            more, z hides from the critic what it should shed.
         epochs, batch_size: unless given, by the number of rows: batches of 32 to 512, and at least
             500 steps within 4 to 100 epochs.
         lr: Adam's learning rate.
@@ -392,7 +393,7 @@ class DebiasedTransformer(_Debiased):
         budget: float | str | None = None,
         options: dict[str, Any] | None = None,
         encoder: str | nn.Module | None = None,
-        dim: int = 8,
+        dim: int | None = None,
         epochs: int | None = None,
         batch_size: int | None = None,
         lr: float = 1e-3,
