@@ -7,7 +7,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from infoshed import InfoshedError, MutualInformationPenalty, ShedLayer, infer_attribute
+from infoshed import (
+    Binary,
+    InfoshedError,
+    MutualInformationPenalty,
+    ShedLayer,
+    infer_attribute,
+)
 from infoshed.attributes import KINDS
 from infoshed.sequences import as_rows
 
@@ -118,3 +124,18 @@ def test_shapes_that_do_not_fit_are_named():
     c = torch.zeros(4, STEPS, dtype=torch.long)
     with pytest.raises(InfoshedError, match=r"`y` must have shape \(4,\) or \(4, 5\)"):
         penalty(z, c, torch.zeros(4, 3, dtype=torch.long))
+
+
+@pytest.mark.parametrize(
+    ("c", "y", "said"),
+    [
+        (["a", "b"] * 10, None, "`c` must be codes as `attribute.encode` makes them, got a list"),
+        (np.array(["a", "b"] * 10), None, "got a ndarray"),
+        (torch.zeros(20).long(), None, r"`c` must be codes of shape \(n, 1\) .*, got \(20,\)"),
+        (torch.zeros(20, 1).long(), ["x"] * 20, "`y` must be classes, a tensor, got a list"),
+    ],
+)
+def test_a_penalty_of_values_that_are_no_codes_is_refused(c: Any, y: Any, said: str):
+    attribute = Binary("c", ("a", "b"), (0.5, 0.5))
+    with pytest.raises(InfoshedError, match=said):
+        MutualInformationPenalty(4, attribute, c, y)

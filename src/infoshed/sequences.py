@@ -68,7 +68,21 @@ def training_rows(
     attribute: Attribute, c: Tensor, y: Tensor | None, weights: Tensor | None
 ) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """c, y and weights of the training sequences as rows, those without a y left out; as they are
-    where c is (n, columns). Arguments as in `as_rows`."""
+    where c is (n, columns). Arguments as in `as_rows`.
+
+    Raises `InfoshedError` for what is no tensor of codes.
+    """
+    for name, values in (("c", c), ("y", y)):
+        if values is not None and not isinstance(values, Tensor):
+            made = (
+                "codes as `attribute.encode` makes them" if name == "c" else "a tensor of classes"
+            )
+            raise InfoshedError(f"`{name}` must be {made}, got a {type(values).__name__}")
+    if c.ndim < 2:
+        raise InfoshedError(
+            f"`c` must be codes of shape (n, {attribute.columns}) as `attribute.encode` makes "
+            f"them, got {tuple(c.shape)}"
+        )
     if not by_step(c, attribute):
         return c, y, weights
     keep = torch.ones(c.shape[:2], dtype=torch.bool, device=c.device)

@@ -250,7 +250,10 @@ def test_audit_data_of_a_data_set_by_name(run: Cli, digits: Any):
             "audit z.npy --attribute people.csv:sex --out no/audit.json",
             "--out: the folder no does not exist",
         ),
-        ("audit z.npy --attribute people.csv:sex --fail-above 5", "`fail-above` must be a finite"),
+        (
+            "audit z.npy --attribute people.csv:sex --fail-above 5",
+            "`fail-above` must be a share such as 0.05 or 5%; got",
+        ),
         (
             "audit z.npy --attribute people.csv:sex --fail-above much",
             "`fail-above` must be a share such as 0.05 or 5%; got 'much'",

@@ -115,6 +115,8 @@ BAD = {
         " ".join(ASKED),
         "at least 40 are needed",
     ),
+    "a target twice": (table(), "--target income,income --attribute sex", "names 'income' twice"),
+    "an attribute twice": (table(), "--target income --attribute sex,sex", "names 'sex' twice"),
     "an unknown kind": (table(), " ".join(ASKED) + " --attribute-kind odd", "attribute-kind"),
     "text as a quantity": (
         table(),

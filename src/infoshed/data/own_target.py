@@ -172,7 +172,8 @@ def _check_classes(target: str, column: np.ndarray) -> None:
     if len(values) > max(min(MOST_CLASSES, len(column) // LEAST_CLASS), 2):
         raise InfoshedError(
             f"the target '{target}' has {len(values):,} different values in {len(column):,} rows: "
-            "classes are expected; is it the right column? bin it if it is a quantity"
+            "classes are expected; is it the right column? if it is a quantity, write plain "
+            "numbers, without units and thousands separators"
         )
     if len(values) < 2:
         raise InfoshedError(
