@@ -132,7 +132,7 @@ def test_shapes_that_do_not_fit_are_named():
         (["a", "b"] * 10, None, "`c` must be codes as `attribute.encode` makes them, got a list"),
         (np.array(["a", "b"] * 10), None, "got a ndarray"),
         (torch.zeros(20).long(), None, r"`c` must be codes of shape \(n, 1\) .*, got \(20,\)"),
-        (torch.zeros(20, 1).long(), ["x"] * 20, "`y` must be classes, a tensor, got a list"),
+        (torch.zeros(20, 1).long(), ["x"] * 20, "`y` must be a tensor of classes, got a list"),
     ],
 )
 def test_a_penalty_of_values_that_are_no_codes_is_refused(c: Any, y: Any, said: str):
