@@ -13,14 +13,18 @@ Importance weights become chances: row i is kept with probability w_i / max w. (
 replacement would make neighbours at distance 0.)
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
-from scipy import spatial, special
 from torch import Tensor
 
 from infoshed.attributes import Attribute
 from infoshed.checks import InfoshedError
 from infoshed.estimators.measure import Measure
+
+if TYPE_CHECKING:
+    from scipy.spatial import KDTree
 
 NEIGHBOURS = 3
 MOST_DIMENSIONS = 20
@@ -74,19 +78,17 @@ def continuous_information(z: np.ndarray, c: np.ndarray, k: int = NEIGHBOURS) ->
     Args:
         z: (n, dim). c: (n, columns).
     """
+    from scipy.special import digamma  # scipy takes longer to import than all the rest here
+
     n = len(z)
     if n < 3:
         return 0.0
     k = min(k, n - 1)
     both = np.concatenate([z, c], 1)
-    distance = spatial.KDTree(both).query(both, k + 1, p=np.inf)[0][:, -1]
+    distance = _tree(both).query(both, k + 1, p=np.inf)[0][:, -1]
     # n_z + 1 of the formula: the row itself is counted, rows at the distance are not.
     closer = [_within(points, distance) for points in (z, c)]
-    return float(
-        special.digamma(k)
-        + special.digamma(n)
-        - np.mean(special.digamma(closer[0]) + special.digamma(closer[1]))
-    )
+    return float(digamma(k) + digamma(n) - np.mean(digamma(closer[0]) + digamma(closer[1])))
 
 
 def discrete_information(z: np.ndarray, c: np.ndarray, k: int = NEIGHBOURS) -> float:
@@ -95,6 +97,8 @@ def discrete_information(z: np.ndarray, c: np.ndarray, k: int = NEIGHBOURS) -> f
     Args:
         z: (n, dim). c: codes (n,).
     """
+    from scipy.special import digamma
+
     same = np.bincount(c)[c] if len(c) else np.zeros(0, int)
     z, c, same = z[same > 1], c[same > 1], same[same > 1]
     if len(z) < 3:
@@ -104,13 +108,19 @@ def discrete_information(z: np.ndarray, c: np.ndarray, k: int = NEIGHBOURS) -> f
     for value in np.unique(c):
         rows = c == value
         j = min(k, int(rows.sum()) - 1)
-        distance[rows] = spatial.KDTree(z[rows]).query(z[rows], j + 1, p=np.inf)[0][:, -1]
+        distance[rows] = _tree(z[rows]).query(z[rows], j + 1, p=np.inf)[0][:, -1]
     closer = _within(z, distance)
-    terms = special.digamma(neighbours) - special.digamma(same) - special.digamma(closer)
-    return float(special.digamma(len(z)) + np.mean(terms))
+    terms = digamma(neighbours) - digamma(same) - digamma(closer)
+    return float(digamma(len(z)) + np.mean(terms))
+
+
+def _tree(points: np.ndarray) -> "KDTree":
+    from scipy.spatial import KDTree
+
+    return KDTree(points)
 
 
 def _within(points: np.ndarray, distance: np.ndarray) -> np.ndarray:
     """How many points, itself among them, are closer to each point than its distance."""
     radius = np.nextafter(distance, 0)
-    return spatial.KDTree(points).query_ball_point(points, radius, p=np.inf, return_length=True)
+    return _tree(points).query_ball_point(points, radius, p=np.inf, return_length=True)
