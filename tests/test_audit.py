@@ -11,10 +11,8 @@ import torch
 from scipy.stats import norm
 from sklearn.metrics import mean_absolute_error
 
-import infoshed
-from infoshed import Audit, Classes, DataSet, InfoshedError, audit
+from infoshed import Audit, InfoshedError, audit
 from infoshed.auditing.inputs import attributes, grouped, intersection
-from infoshed.auditing.run import audit_encoder, audit_run
 from infoshed.auditing.text import audit_text, verdict, worst_note
 from infoshed.auditing.text import warnings as warnings_of
 from infoshed.offline.advice import result_warnings
@@ -44,28 +42,6 @@ def people(n: int = N, seed: int = 0) -> dict[str, np.ndarray]:
         "guess": np.array(["no", "yes"])[guess],
         "score": 1 / (1 + np.exp(-2 * (z[:, 0] - 1))),
     }
-
-
-def test_any_encoder_is_audited_as_its_features_are(table_data: DataSet):
-    encoder = torch.nn.Sequential(
-        torch.nn.Linear(table_data.train.x.shape[1], 4), torch.nn.Dropout()
-    )
-    found = audit_encoder(encoder, table_data, estimator="quick")
-    assert encoder.training  # as it was
-    held_out = table_data.tests["unbiased"]
-    with torch.no_grad():
-        z = encoder.eval()(held_out.x)
-    values = table_data.attribute.decode(held_out.c)
-    assert isinstance(table_data.target, Classes)
-    y = np.array(table_data.target.names)[held_out.y.numpy()]
-    same = audit(z, values, y, estimator="quick")
-    assert found.parts[0].information.nats == same.parts[0].information.nats
-    assert found.parts[0].worst_probe == same.parts[0].worst_probe
-    assert found.notes[0] == f"{len(held_out)} rows of the split 'unbiased'"
-    with pytest.raises(InfoshedError, match=r"z of shape \(n, dim\), got"):
-        audit_encoder(lambda x: x[:, 0], table_data, "validation")
-    with pytest.raises(InfoshedError, match="`split` must be one of"):
-        audit_encoder(encoder, table_data, "train")
 
 
 @pytest.fixture(scope="module")
@@ -404,39 +380,6 @@ def test_copies_of_a_row_stay_in_one_half():
     neighbors = next(p for p in part.probes.probes if p.probe == "neighbors")
     assert (neighbors.accuracy or 1) < 0.65
     assert not part.leaks
-
-
-def test_a_run_is_audited_on_a_split_that_it_was_not_fitted_on(table_data: DataSet):
-    run = infoshed.fit(table_data, "plain", seed=0, epochs=2)
-    found = audit_run(run, table_data, estimator="quick")
-    held_out = table_data.tests["unbiased"]
-    assert found.notes[0].startswith(f"{len(held_out)} rows of the split 'unbiased'")
-    (part,) = found.parts
-    assert part.outcomes is not None
-    guess = run.predict(held_out.x)
-    assert part.outcomes.figures["accuracy"].value == pytest.approx(
-        float((guess == held_out.y).double().mean())
-    )
-    # Aligned by the training table, in which c follows y.
-    agree = held_out.c[:, 0] == held_out.y
-    right = (guess == held_out.y).double()
-    assert part.outcomes.figures["accuracy_aligned"].value == pytest.approx(
-        float(right[agree].mean())
-    )
-    share = run.predict_proba(held_out.x)[:, 1]
-    rows = held_out.c[:, 0] == 1
-    bias = float(share[rows].mean() - held_out.y[rows].double().mean())
-    group = part.outcomes.groups["1"].figures["calibration_bias"]
-    assert group.value == pytest.approx(bias, abs=1e-5)
-    other = audit_run(run, table_data, "validation", estimator="quick")
-    assert "'validation'" in other.notes[0]
-    with pytest.raises(InfoshedError, match="`split` must be one of biased, unbiased, validation"):
-        audit_run(run, table_data, "train")
-
-
-@pytest.fixture(scope="module")
-def table_data(make_data: Any) -> DataSet:
-    return make_data()
 
 
 def test_groups_by_hand():

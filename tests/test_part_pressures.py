@@ -15,7 +15,7 @@ from infoshed.assignments import as_text, assignments
 from infoshed.attributes import infer_attribute
 from infoshed.methods.mi import MIOptions
 from infoshed.penalty_parts import PartPenalties
-from infoshed.pressures import make_pressures, read_strength
+from infoshed.pressure_parts import make_pressures, read_strength
 from infoshed.seeds import stream
 from infoshed.tables import parts_of, run_table
 

@@ -15,8 +15,8 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from infoshed import Batch, Budget, DataSet, FixedStrength, InfoshedError, MutualInformationPenalty
+from infoshed.balance import balance
 from infoshed.nn import Model, build_model
-from infoshed.penalty import balance
 
 
 def balanced_by_hand(

@@ -237,7 +237,7 @@ def test_labels_keep_their_values():
         (lambda: Numbers.from_values(np.eye(3), names=("a", "a", "b")), "3 columns; `names`"),
         (lambda: Numbers.from_values(np.eye(3)).encode(np.eye(2)), "has 3 columns, got 2"),
         (lambda: Labels.from_values(np.arange(6).reshape(3, 2)), "must have two values"),
-        (lambda: Labels.from_values(np.eye(3)).encode(np.eye(2)), "has 3 labels, got 2"),
+        (lambda: Labels.from_values(np.eye(3)).encode(np.eye(2)), "has 3 columns, got 2"),
         (lambda: target_from_dict({"kind": "ranks"}), "of no known form"),
     ],
 )

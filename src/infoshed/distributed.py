@@ -29,6 +29,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from infoshed.checks import InfoshedError, check_choice, check_same_length
+from infoshed.estimators.standardize import finite
 
 GROUPS = ("world", "alone")
 ARRAYS = ("z", "c", "y", "weights")
@@ -45,6 +46,20 @@ class Rows(NamedTuple):
     weights: Tensor | None
     own: slice
     known: Tensor | None = None
+
+    # On a GPU nothing is looked at, which would be to wait for it: what is not finite is left out
+    # further down.
+
+    @property
+    def readable(self) -> bool:
+        """Whether z can be given to an estimator, which refuses NaN and infinity on the CPU."""
+        return self.z.device.type != "cpu" or bool(finite(self.z.detach()))
+
+    @property
+    def empty(self) -> bool:
+        """Whether no row has a weight, such as where every c is missing."""
+        w = self.weights
+        return w is not None and w.device.type == "cpu" and not bool((w > 0).any())
 
 
 class Processes:

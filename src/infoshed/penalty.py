@@ -50,11 +50,11 @@ import torch
 from torch import Tensor
 
 from infoshed.attributes import Attribute
+from infoshed.balance import balance
 from infoshed.checks import InfoshedError, NonFiniteError, check_number
 from infoshed.critic import Critic, apart
 from infoshed.distributed import Processes, Rows
 from infoshed.estimators import ESTIMATORS, build_estimator, inputs
-from infoshed.estimators.standardize import finite
 from infoshed.health import Health, RunningMean
 from infoshed.pressure import FixedStrength, Pressure
 from infoshed.seeds import seeded, torch_generator
@@ -255,8 +255,9 @@ class MutualInformationPenalty:
 
         Args: as in `update`.
         """
-        z, c, y, weights = self._rows(z, c, y, weights)[:4]
-        if not readable(z) or nothing(weights):
+        rows = self._rows(z, c, y, weights)
+        z, c, y, weights = rows[:4]
+        if not rows.readable or rows.empty:
             return z.new_full((), float("nan"))
         with torch.autocast(z.device.type, enabled=False):
             value = self.estimator(z, c, y, weights=weights, generator=self.generator)
@@ -283,7 +284,7 @@ class MutualInformationPenalty:
     def _read(self, rows: Rows) -> "_Reading | None":
         """The estimate and its gradient in z; None where there is nothing to read."""
         leaf, c, y, weights = rows[:4]
-        if not readable(leaf) or nothing(weights):
+        if not rows.readable or rows.empty:
             return None
         leaf = leaf.detach().requires_grad_()
         with apart(leaf.device):
@@ -294,9 +295,9 @@ class MutualInformationPenalty:
     def _fit(self, rows: Rows) -> None:
         """Fit the critic to a batch."""
         z, c, y, weights = rows[:4]
-        if nothing(weights):
+        if rows.empty:
             return
-        if readable(z):
+        if rows.readable:
             with apart(z.device):
                 fitted = self.critic.fit(z, c, y, weights, self.steps, self.generator)
             both = torch.stack(fitted)
@@ -407,27 +408,3 @@ class _Reading(NamedTuple):
     gradient: Tensor
     units: Tensor
     rows: Rows
-
-
-def balance(gradient: Tensor, limit: Tensor, units: Tensor | float = 1.0) -> Tensor:
-    """`gradient` scaled to an L2 norm of `limit` where it is longer: g min(limit, |g|) / |g|, and 0
-    where g is 0; not finite where g or the limit is NaN.
-
-    Args:
-        limit: a scalar. units: by which g is multiplied before its norm is taken; broadcast.
-    """
-    norm = (gradient * units).norm()
-    tiny = torch.finfo(norm.dtype).tiny
-    return gradient * torch.where(norm <= limit, 1.0, limit / norm.clamp_min(tiny))
-
-
-def readable(z: Tensor) -> bool:
-    """Whether z can be given to an estimator, which refuses NaN and infinity on the CPU. On a GPU
-    always: there nothing is looked at, and what is not finite is left out further down."""
-    return z.device.type != "cpu" or bool(finite(z.detach()))
-
-
-def nothing(weights: Tensor | None) -> bool:
-    """Whether no row has a weight, such as a batch in which every c is missing. As `readable`,
-    looked at on the CPU alone."""
-    return weights is not None and weights.device.type == "cpu" and not bool((weights > 0).any())

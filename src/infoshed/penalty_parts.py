@@ -3,7 +3,7 @@
     added to the task's gradient in z  =  sum_k strength_k * g_k * min(|g_task|, |g_k|) / |g_k|
 
 g_k is the gradient of I(Z;C_k), each balanced by itself, so that neither the order of the parts nor
-their number changes what a strength means (see `infoshed.pressures`). The sum may be up to
+their number changes what a strength means (see `infoshed.pressure_parts`). The sum may be up to
 sum_k strength_k times as long as g_task. Parts under a budget enter as they are, and g_task is then
 the gradient of the task and of those parts: once a task is learned its own is short, and a strength
 measured by it would be idle beside a budget that goes on moving z.
@@ -22,7 +22,7 @@ from infoshed.attributes import Attribute
 from infoshed.health import Health
 from infoshed.penalty import MutualInformationPenalty
 from infoshed.pressure import Pressure
-from infoshed.pressures import check_parts
+from infoshed.pressure_parts import check_parts
 from infoshed.seeds import stream
 from infoshed.sequences import as_rows, training_rows
 

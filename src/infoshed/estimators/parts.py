@@ -55,10 +55,9 @@ class SumOfParts(Estimator):
         weights: Tensor | None,
         generator: torch.Generator | None,
     ) -> Tensor:
-        each = zip(self.parts, self.attribute.split(c), strict=True)
-        return torch.stack(
-            [part(z, code, y, weights=weights, generator=generator) for part, code in each]
-        ).sum()
+        return self._sum(
+            c, lambda part, code: part(z, code, y, weights=weights, generator=generator)
+        )
 
     def objective(
         self,
@@ -68,7 +67,11 @@ class SumOfParts(Estimator):
         weights: Tensor | None,
         generator: torch.Generator | None,
     ) -> Tensor:
+        return -self._sum(
+            c, lambda part, code: part.loss(z, code, y, weights=weights, generator=generator)
+        )
+
+    def _sum(self, c: Tensor, read: Callable[[Estimator, Tensor], Tensor]) -> Tensor:
+        """The sum over parts of what `read` gives for the part and its codes."""
         each = zip(self.parts, self.attribute.split(c), strict=True)
-        return -torch.stack(
-            [part.loss(z, code, y, weights=weights, generator=generator) for part, code in each]
-        ).sum()
+        return torch.stack([read(part, code) for part, code in each]).sum()

@@ -98,10 +98,16 @@ class Plan:
 
 @dataclass(frozen=True)
 class Contender:
-    """A method with the options that make it this contender."""
+    """A method with the options that make it this contender.
+
+    Args:
+        method, options: as in `Job`.
+        settings: by data set, `Job.settings` that it has instead of the cell's.
+    """
 
     method: str
     options: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def grid(self, factors: Sequence[float] = FACTORS) -> list[dict[str, Any]]:
         """All options for each strength: `factors` times the default one, in that order. A method
@@ -183,10 +189,11 @@ class Experiment(ABC):
         return {k: v for k, v in known.items() if not plan.only or k in plan.only}
 
     def job(self, cell: Cell, name: str, contender: Any, options: dict[str, Any], seed: int) -> Job:
-        """One run of a contender (it has a `method`) in a cell."""
+        """One run of a contender (it has a `method` and `settings`) in a cell."""
+        settings = contender.settings.get(cell.dataset, cell.settings)
         return Job(
             self.name, cell.table, name, cell.dataset, cell.params, contender.method, options,
-            seed, cell.settings, cell.limit,
+            seed, settings, cell.limit,
         )  # fmt: skip
 
     def staged(

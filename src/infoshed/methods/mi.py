@@ -16,8 +16,8 @@ The critic is fitted on the features that the encoder's own step computes, after
 taken: always of the current encoder, and at no further pass through it.
 Every few steps the critic is read on a batch of the validation split, which it is never fitted on:
 the record of its health (see `infoshed.health`) is among the metrics.
-Several attributes may have a strength or a budget each (see `infoshed.pressures`); then `mi` is the
-sum over them, and figures such as `mi_sex` and `strength_sex` are those of one.
+Several attributes may have a strength or a budget each (see `infoshed.pressure_parts`); then `mi`
+is the sum over them, and figures such as `mi_sex` and `strength_sex` are those of one.
 With `strength=0` nothing is corrected or penalised: that is `plain`, to the last bit.
 """
 
@@ -36,7 +36,7 @@ from infoshed.methods.base import LOSSES, Fresh, Setting, check_loss
 from infoshed.methods.supervised import Plain
 from infoshed.penalty import STRENGTH, MutualInformationPenalty
 from infoshed.pressure import Budget
-from infoshed.pressures import check_asked, make_pressures, read_budget, read_strength
+from infoshed.pressure_parts import check_asked, make_pressures, read_budget, read_strength
 from infoshed.seeds import torch_generator
 from infoshed.types import Batch
 

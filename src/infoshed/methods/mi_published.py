@@ -19,11 +19,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from infoshed.balance import balance
 from infoshed.checks import check_finite, check_number
 from infoshed.estimators import build_estimator
 from infoshed.methods.base import Fresh, Method, Setting, plain_loss, step_metrics
 from infoshed.optim import adam, like, restore
-from infoshed.penalty import balance
 from infoshed.seeds import seeded, torch_generator
 from infoshed.types import Batch
 

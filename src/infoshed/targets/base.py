@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 from torch import Tensor
 
+from infoshed.checks import InfoshedError, as_array
+
 
 @dataclass(frozen=True)
 class Score:
@@ -128,3 +130,15 @@ class Target(ABC):
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able form, read back by `target_from_dict`."""
         return {"kind": self.kind, **asdict(self)}  # type: ignore[call-overload]
+
+
+def as_columns(name: str, values: Any, count: int | None = None) -> np.ndarray:
+    """`values` (n,) or (n, k) as an array (n, k). Raises `InfoshedError` for another shape, and
+    where k is not `count`, if that is given."""
+    array = as_array(name, values)
+    array = array[:, None] if array.ndim == 1 else array
+    if array.ndim != 2 or not array.size:
+        raise InfoshedError(f"target '{name}' must have shape (n,) or (n, k), got {array.shape}")
+    if count is not None and array.shape[1] != count:
+        raise InfoshedError(f"target '{name}' has {count} columns, got {array.shape[1]}")
+    return array

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from infoshed.checks import InfoshedError, as_array
-from infoshed.targets.base import ACCURACY, Score, Target
+from infoshed.checks import InfoshedError
+from infoshed.targets.base import ACCURACY, Score, Target, as_columns
 from infoshed.targets.strata import (
     column_names,
     common_combinations,
@@ -60,7 +60,7 @@ class Labels(Target):
 
         Raises `InfoshedError` for a column with one value or more than two.
         """
-        array, share = cls._matrix(name, values), shares_of(values, weights)
+        array, share = as_columns(name, values), shares_of(values, weights)
         names = column_names(name, names, array.shape[1])
         levels = []
         for label, column in zip(names, array.T, strict=True):
@@ -78,21 +78,9 @@ class Labels(Target):
         made = cls(names, tuple(levels), ((0,) * len(names),), name)
         return cls(names, made.levels, common_combinations(made.encode(array).numpy(), share), name)
 
-    @staticmethod
-    def _matrix(name: str, values: Any) -> np.ndarray:
-        array = as_array(name, values)
-        array = array[:, None] if array.ndim == 1 else array
-        if array.ndim != 2 or not array.size:
-            raise InfoshedError(f"target '{name}' must have shape (n, k), got {array.shape}")
-        return array
-
     def encode(self, values: Any) -> Tensor:
         """Codes (n, k) int64 of values (n, k). Raises `InfoshedError` for other values."""
-        array = self._matrix(self.name, values)
-        if array.shape[1] != len(self.names):
-            raise InfoshedError(
-                f"target '{self.name}' has {len(self.names)} labels, got {array.shape[1]} columns"
-            )
+        array = as_columns(self.name, values, len(self.names))
         codes = np.stack(
             [column == pair[1] for column, pair in zip(array.T, self.levels, strict=True)], 1
         )

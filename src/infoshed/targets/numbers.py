@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from infoshed.checks import InfoshedError, as_array
-from infoshed.targets.base import R2, Score, Target
+from infoshed.checks import InfoshedError
+from infoshed.targets.base import R2, Score, Target, as_columns
 from infoshed.targets.strata import (
     BINS,
     FEWEST,
@@ -68,7 +68,7 @@ class Numbers(Target):
 
         Raises `InfoshedError` for values that are no finite numbers, and a column of one value.
         """
-        array, share = cls._matrix(name, values), shares_of(values, weights)
+        array, share = cls._numbers(name, as_columns(name, values)), shares_of(values, weights)
         mean = share @ array / share.sum()
         scale = np.sqrt(share @ (array - mean) ** 2 / share.sum())
         for i in range(array.shape[1]):
@@ -92,14 +92,11 @@ class Numbers(Target):
         )
 
     @staticmethod
-    def _matrix(name: str, values: Any) -> np.ndarray:
-        array = as_array(name, values)
+    def _numbers(name: str, array: np.ndarray) -> np.ndarray:
+        """`array` (n, k) in double precision. Raises `InfoshedError` for what is no number."""
         if array.dtype.kind not in "biuf":
             raise InfoshedError(f"target '{name}' must hold numbers, got {array.dtype}")
         array = array.astype(np.float64)
-        array = array[:, None] if array.ndim == 1 else array
-        if array.ndim != 2 or not array.size:
-            raise InfoshedError(f"target '{name}' must have shape (n,) or (n, k)")
         bad = int((~np.isfinite(array)).any(1).sum())
         if bad:
             raise InfoshedError(
@@ -109,11 +106,7 @@ class Numbers(Target):
 
     def encode(self, values: Any) -> Tensor:
         """Codes (n, k) float32 of values (n,) or (n, k)."""
-        array = self._matrix(self.name, values)
-        if array.shape[1] != len(self.names):
-            raise InfoshedError(
-                f"target '{self.name}' has {len(self.names)} columns, got {array.shape[1]}"
-            )
+        array = self._numbers(self.name, as_columns(self.name, values, len(self.names)))
         return torch.from_numpy(((array - self.mean) / self.scale).astype(np.float32))
 
     @property
