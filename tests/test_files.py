@@ -496,3 +496,42 @@ def test_columns_of_others_are_left_out_of_z():
     assert "Z holds label, which is C itself" in chosen.notes
     with pytest.raises(InfoshedError, match=r"d.csv has no column beside"):
         read_sample("d.csv", "d.csv")
+
+
+# rows that lack a value
+
+
+def test_rows_without_the_attribute_or_the_class_are_dropped_from_all_arrays():
+    write("d.csv", "f1,f2,sex,y,w\n1,2,m,0,1\n3,4,,1,2\n5,6,f,NA,3\n7,8,f,1,4\n9,0,NA,?,5\n")
+    sample = read_sample("d.csv", "d.csv:sex", "d.csv:y", "d.csv:w")
+    assert sample.z.tolist() == [[1, 2], [7, 8]]
+    assert sample.c.tolist() == ["m", "f"]
+    assert sample.y is not None
+    assert sample.weights is not None
+    assert (sample.y.tolist(), sample.y.dtype.kind) == ([0, 1], "i")
+    assert sample.weights.tolist() == [1, 4]
+    dropped = ("dropped: 2 rows without 'sex'", "dropped: 2 rows without 'y'")
+    assert sample.notes[-2:] == dropped
+    with pytest.raises(InfoshedError, match=r"'NA' for a missing value in column 'y' \(2 such"):
+        read_sample("d.csv:f1", "d.csv:sex", weights="d.csv:y")
+    write("h.csv", "f1,sex\n1.5,m\nNA,f\n2.5,f\n")
+    with pytest.raises(InfoshedError, match="line 3 has 'NA'"):
+        read_sample("h.csv", "h.csv:sex")
+
+
+def test_a_gap_does_not_change_what_an_attribute_is():
+    write("d.csv", "z,age\n" + "".join(f"{i / 7},{20 + i}\n" for i in range(30)) + "0.5,\n")
+    found = read_sample("d.csv:z", "d.csv:age")
+    assert (found.c.dtype.kind, found.values, len(found.z)) == ("i", 30, 30)
+    # In arrays floats are what the user made them.
+    np.save("age.npy", np.append(np.arange(20.0, 50.0), np.nan))
+    np.save("z.npy", np.arange(31.0))
+    found = read_sample("z.npy", "age.npy")
+    assert (found.c.dtype.kind, found.values, len(found.z)) == ("f", None, 30)
+    assert "dropped: 1 rows without 'age.npy'" in found.notes
+
+
+def test_no_row_is_left():
+    write("d.csv", "z,sex,y\n1.5,m,\n2.5,,0\n")
+    with pytest.raises(InfoshedError, match="no row is left: each lacks sex or y"):
+        read_sample("d.csv:z", "d.csv:sex", "d.csv:y")

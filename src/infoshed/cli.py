@@ -192,7 +192,7 @@ def mi(
         File of the representation: numbers, a row for each example.
     c
         File of the attribute, the same rows. Text and whole numbers are categories, fractions
-        are a quantity.
+        are a quantity. Rows that lack it, or the class of --given, are dropped.
     given
         File of classes y, for I(Z;C|Y): what z tells about c beyond what the class does.
     weights

@@ -74,6 +74,35 @@ def test_an_audit_of_files_is_that_of_the_arrays(run: Cli, people: dict[str, np.
     assert err == "infoshed: people.csv: the first line is a header\n"
 
 
+def test_rows_without_attribute_or_target_are_dropped_from_everything(
+    run: Cli, people: dict[str, np.ndarray]
+):
+    table = {name: people[name].astype(str) for name in ("label", "sex", "guess")}
+    keep = np.ones(N, bool)
+    for name, rows in (("sex", [3, 4, 9]), ("label", [4, 11])):
+        table[name] = np.where(np.isin(np.arange(N), rows), "", table[name])
+        keep[rows] = False
+    lines = [",".join(row) for row in zip(*table.values(), strict=True)]
+    Path("holes.csv").write_text("\n".join([",".join(table), *lines]) + "\n")
+    np.save("before.npy", people["z"][:, :2])
+    code, out, err = run(
+        "audit", "z.npy", "--attribute", "holes.csv:sex", "--target", "holes.csv:label",
+        "--predictions", "holes.csv:guess", "--scores", "more.npz:score", "--before", "before.npy",
+        "--json", *FAST,
+    )  # fmt: skip
+    assert code == 0
+    expected = audit(
+        people["z"][keep], {"sex": people["sex"][keep]}, people["label"][keep],
+        predictions=people["guess"][keep], scores=people["score"][keep], target_name="label",
+        estimator="quick",
+    )  # fmt: skip
+    found = json.loads(out)
+    assert Audit.from_dict(found["audit"]) == expected
+    assert found["before"]["audit"]["rows"] == expected.rows == N - 4
+    said = ["dropped: 3 rows without 'sex'", "dropped: 2 rows without 'label'"]
+    assert err.splitlines()[-2:] == [f"infoshed: {line}" for line in said]
+
+
 def test_json_and_out_hold_the_verdict_and_everything(
     run: Cli, people: dict[str, np.ndarray], tmp_path: Path
 ):

@@ -95,6 +95,18 @@ def test_mi_of_a_quantity(run: Cli, people: dict[str, np.ndarray]):
     assert "sex is continuous" in out
 
 
+def test_mi_drops_rows_without_the_attribute_and_says_so(run: Cli, people: dict[str, np.ndarray]):
+    lines = Path("people.csv").read_text().splitlines()
+    blank = [re.sub(",[fm],", ",,", line) if 0 < i < 8 else line for i, line in enumerate(lines)]
+    Path("holes.csv").write_text("\n".join(blank) + "\n")
+    code, out, err = run("mi", "z.npy", "holes.csv:sex", *QUICK, "--json")
+    assert code == 0
+    expected = infoshed.estimate_mi(people["z"][7:], people["sex"][7:], estimator="quick")
+    found = json.loads(out)
+    assert (found["nats"], found["rows"]) == (expected.nats, 293)
+    assert err.splitlines()[-1] == "infoshed: dropped: 7 rows without 'sex'"
+
+
 @pytest.mark.parametrize("estimator", ["class-scoring", "hsic"])
 def test_mi_by_a_named_estimator(
     run: Cli, people: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch, estimator: str

@@ -61,9 +61,10 @@ def audit(
     source
         File of the representation, numbers with a row for each example; or a run folder.
     attribute
-        File of the attributes; several columns are audited one by one and all together.
+        File of the attributes; several columns are audited one by one and all together. Rows that
+        lack one are dropped.
     target
-        File of what is predicted: classes, or fractions for a quantity.
+        File of what is predicted: classes, or fractions for a quantity. Rows without are dropped.
     predictions
         File of predictions, in the target's own values.
     scores
@@ -114,8 +115,6 @@ def audit(
         if split is not None or data_dir is not None:
             raise InfoshedError("--split and --data-dir are for run folders, and this is a file")
         found = _of_files(source, before, files, attribute_kind, most, settings)
-    for note in found.notes:
-        print(f"infoshed: {note}", file=sys.stderr)
     about = files | {"attribute kind": attribute_kind, "split": split, "before": before}
     about |= {"least group": least_group, "estimator": estimator, "seed": seed}
     write(Findings(found.document(), lambda: found.page(source, shown(about))))
@@ -137,12 +136,11 @@ def audit(
 
 @dataclass(frozen=True)
 class Audited:
-    """What came of it: the audit, that of `--before` if there is one, what was decided in reading,
-    and of a run its data and the runs by name."""
+    """What came of it: the audit, that of `--before` if there is one, and of a run its data and the
+    runs by name."""
 
     audit: "Audit"
     before: "Audit | None"
-    notes: list[str]
     runs: dict[str, Run]
     data: DataSet | None = None
 
@@ -254,11 +252,11 @@ def _of_run(
     with working(f"audit of {folder}") as say:
         found = audit_run(run, data, split, say=say, **settings)
     if other is None:
-        return Audited(found, None, [], {config.method: run}, data)
+        return Audited(found, None, {config.method: run}, data)
     with working(f"audit of {before}") as say:
         compared = audit_run(other, data, split, say=say, **settings)
     runs = {f"before, {other.config.method}": other, f"after, {config.method}": run}
-    return Audited(found, compared, [], runs, data)
+    return Audited(found, compared, runs, data)
 
 
 def _of_files(
@@ -284,6 +282,8 @@ def _of_files(
     c, decided = read_attributes(tables["C"].columns, kind)
     if fail_above is not None:
         _refuse_quantities(c)
+    for note in notes + decided:
+        print(f"infoshed: {note}", file=sys.stderr)
     label = next(iter(tables["--target"].columns), "") if files["target"] else ""
     given: dict[str, Any] = {
         "y": tables["--target"].values() if files["target"] else None,
@@ -304,7 +304,7 @@ def _of_files(
     if other is not None:  # predictions are those of z, not of what was before it
         with working(f"audit of {before}") as say:
             compared = audit_arrays(other, c, say=say, **given)
-    return Audited(found, compared, notes + decided, {})
+    return Audited(found, compared, {})
 
 
 def read_attributes(

@@ -13,7 +13,6 @@ from infoshed.checks import InfoshedError
 from infoshed.commands.audit import AUDIT, OUTPUT, AttributeKind, read_attributes
 from infoshed.commands.output import Findings, command_line, shown, writer
 from infoshed.data import DATASETS, load
-from infoshed.data.columns import complete
 from infoshed.run import versions
 from infoshed.settings import DATA, Whole
 from infoshed.tables import folded
@@ -95,17 +94,14 @@ def audit_data(
         if foreign:
             raise InfoshedError(f"{', '.join(foreign)}: for data sets by name, and this is a file")
         from infoshed.files import read_table
+        from infoshed.files.gaps import complete_tables
 
-        tables = [read_table(f"{source}:{names}", missing=True) for names in (target, attribute)]
-        label, attributes = target, list(tables[1].columns)
-        columns = {**tables[1].columns, label: tables[0].values()}
-        columns, dropped = complete(columns, list(columns))
-        if not len(columns[label]):
-            raise InfoshedError(f"no row of {source} has both {label} and all attributes")
-        if dropped:
-            columns = {name: _whole(column) for name, column in columns.items()}
-        y = columns[label]
-        c, notes = read_attributes({name: columns[name] for name in attributes}, attribute_kind)
+        asked = {"target": target, "attribute": attribute}
+        tables, dropped = complete_tables(
+            {k: read_table(f"{source}:{names}", missing=True) for k, names in asked.items()}, asked
+        )
+        y, label = tables["target"].values(), target
+        c, notes = read_attributes(tables["attribute"].columns, attribute_kind)
         for note in dropped + notes:
             print(f"infoshed: {note}", file=sys.stderr)
     found = audit_table(y, c, target_name=label, least_cell=least_cell, seed=seed)
@@ -123,9 +119,3 @@ def audit_data(
         if as_json
         else folded(data_text(found))
     )
-
-
-def _whole(column: np.ndarray) -> np.ndarray:
-    """Whole numbers as such: beside a missing one they were read as fractions."""
-    whole = column.dtype.kind == "f" and bool((column == np.round(column)).all())
-    return column.astype(np.int64) if whole else column

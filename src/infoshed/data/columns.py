@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from infoshed.checks import InfoshedError
+from infoshed.files.gaps import missing
 from infoshed.inputs import MOST_LEVELS, as_text
 from infoshed.label_prior import DECIDED
 
@@ -130,27 +131,6 @@ def _decides(column: np.ndarray, c: np.ndarray) -> bool:
     np.add.at(counts, (x, code), 1)
     joint, marginal = entropy(counts.ravel()), entropy(counts.sum(1))
     return bool(joint - marginal < DECIDED * entropy(counts.sum(0)))
-
-
-def missing(column: np.ndarray) -> np.ndarray:
-    """Which rows (n,) of a column have no value."""
-    return np.isnan(column) if column.dtype.kind == "f" else as_text(column) == ""
-
-
-def complete(
-    columns: Mapping[str, np.ndarray], needed: Sequence[str]
-) -> tuple[dict[str, np.ndarray], list[str]]:
-    """The rows (n, ...) that lack none of the `needed` columns, and how many were dropped."""
-    lacking = {
-        name: missing(columns[name].reshape(len(columns[name]), -1)).any(1) for name in needed
-    }
-    notes = [
-        f"dropped: {int(lacks.sum()):,} rows without '{name}'"
-        for name, lacks in lacking.items()
-        if lacks.any()
-    ]
-    keep = ~np.any(list(lacking.values()), axis=0)
-    return {name: column[keep] for name, column in columns.items()}, notes
 
 
 def short(text: str) -> str:

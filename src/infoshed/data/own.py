@@ -20,8 +20,9 @@ import torch
 from infoshed.assignments import assignments
 from infoshed.attributes import Attribute, Continuous, infer_attribute
 from infoshed.checks import InfoshedError, check_choice, check_number
-from infoshed.data.columns import complete, proxies, read_inputs
+from infoshed.data.columns import proxies, read_inputs
 from infoshed.data.own_target import TargetColumns, read_target, shares_text
+from infoshed.files.gaps import complete
 from infoshed.inputs import ImageInputs, Inputs, TableInputs, as_text
 from infoshed.resnet import SMALLEST
 from infoshed.seeds import numpy_generator
@@ -115,7 +116,8 @@ def own(
     if flat:
         raise InfoshedError(f"{path}: column '{flat[0]}' holds lists; give a column for each entry")
     columns |= {name: as_text(columns[name]) for name in asked["--categories"]}
-    columns, dropped = complete(columns, [*targets, *names])
+    keep, dropped = complete((name, columns[name]) for name in [*targets, *names])
+    columns = {name: column[keep] for name, column in columns.items()}
     if len(columns[targets[0]]) < LEAST_ROWS:
         raise InfoshedError(
             f"{path} has {len(columns[targets[0]])} rows with "

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from infoshed.checks import InfoshedError, check_choice
-from infoshed.files.table import Table, listed, read_table
+from infoshed.files.gaps import complete_tables
+from infoshed.files.table import Source, Table, listed, open_source
 
 KINDS = ("auto", "categorical", "continuous")
 MOST_WHOLE_FRACTIONS = 20
 MOST_CATEGORIES = 10_000
+DROPPED = ("C", "--given", "--target")  # roles whose missing values cost the row, as in training
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def read_sample(
 
     Columns of c, y and weights are left out of z where they come from its file and z's columns
     were not chosen. `kind`, one of `KINDS`, says what c is. Raises `InfoshedError` for what
-    cannot be read and for different numbers of rows.
+    cannot be read and for different numbers of rows. Rows without c or y are dropped.
     """
     check_choice("attribute-kind", kind, KINDS)
     tables, notes = read_tables({"Z": z, "C": c, "--given": given, "--weights": weights})
@@ -71,13 +73,16 @@ def read_tables(sources: dict[str, str | None]) -> tuple[dict[str, Table], list[
     Args:
         sources: FILE or FILE:NAME by role, "Z" and "C" among them; None where there is none.
 
-    Columns that others chose are left out of Z, as in `read_sample`; errors too.
+    Columns that others chose are left out of Z, as in `read_sample`; errors too. Rows that lack a
+    value of a role in `DROPPED` are left out of all tables.
     """
-    tables = {role: read_table(source) for role, source in sources.items() if source}
+    opened = {role: open_source(source) for role, source in sources.items() if source}
+    opened["Z"], said = _without_others(opened)
+    tables = {role: source.table(missing=role in DROPPED) for role, source in opened.items()}
     notes = list(dict.fromkeys(table.note for table in tables.values() if table.note))
-    tables["Z"], said = _without_others(tables)
     _check_lengths([(sources[role] or "", table) for role, table in tables.items()])
-    return tables, notes + said
+    tables, dropped = complete_tables(tables, DROPPED)
+    return tables, notes + said + dropped
 
 
 def as_kind(values: np.ndarray, kind: str, name: str) -> tuple[np.ndarray, list[str]]:
@@ -117,23 +122,23 @@ def as_kind(values: np.ndarray, kind: str, name: str) -> tuple[np.ndarray, list[
     return values, []
 
 
-def _without_others(tables: dict[str, Table]) -> tuple[Table, list[str]]:
-    """z's table less the columns that others chose from the same file; what is to be said."""
-    z, notes, left_out = tables["Z"], [], []
-    for role, table in tables.items():
-        if table is tables["Z"] or not z.path.samefile(table.path):
+def _without_others(opened: dict[str, Source]) -> tuple[Source, list[str]]:
+    """z's source less the columns that others chose from the same file; what is to be said."""
+    z, notes, left_out = opened["Z"], [], []
+    for role, source in opened.items():
+        if source is opened["Z"] or not z.path.samefile(source.path):
             continue
-        shared = [name for name in table.columns if name in z.columns]
+        shared = [name for name in source.names if name in z.names]
         if shared and z.selected:
             if role == "C":
                 notes.append(f"Z holds {', '.join(shared)}, which is C itself")
-        elif len(shared) == len(z.columns) and role != "C":
+        elif len(shared) == len(z.names) and role != "C":
             continue  # the whole of Z is looked at: scores that are audited themselves
         elif shared:
             z = z.without(shared)
             left_out += [f"{', '.join(shared)} ({role})"]
     if left_out:
-        notes.append(f"left out of Z: {', '.join(left_out)}; Z is {listed(list(z.columns))}")
+        notes.append(f"left out of Z: {', '.join(left_out)}; Z is {listed(z.names)}")
     return z, notes
 
 

@@ -6,7 +6,8 @@ people.csv:age,income       columns of .csv, .tsv or .parquet; all of them witho
 C:\\data\\people.csv:sex    only what follows a file name's end is a name
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from infoshed.checks import InfoshedError
 from infoshed.files.delimited import is_number
 from infoshed.files.formats import FORMATS, Columns
 
+ARRAYS = (".npy", ".npz")  # in which numbers are of the kind that the user made them
+
 
 @dataclass(frozen=True)
 class Table:
@@ -24,24 +27,31 @@ class Table:
     Args:
         path: the file.
         columns: arrays by name, all with n rows; the one array of an .npy file is called "".
-        selected: whether columns were chosen by name.
         note: what was decided in reading, for the user to check; "" where nothing was.
     """
 
     path: Path
     columns: Columns
-    selected: bool = False
     note: str = ""
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
 
-    def without(self, names: list[str]) -> "Table":
-        """The table less the columns `names`. Raises `InfoshedError` if none is left."""
-        left = {name: column for name, column in self.columns.items() if name not in names}
-        if not left:
-            raise InfoshedError(f"{self.path} has no column beside {', '.join(names)}")
-        return Table(self.path, left, self.selected, self.note)
+    def called(self, name: str) -> str:
+        """How a person calls the column `name`: as the file does, or by the file itself where it
+        gives no names."""
+        return name if name and not name.isdecimal() else str(self.path) + f":{name}" * bool(name)
+
+    def rows(self, keep: np.ndarray) -> "Table":
+        """The table less the rows (n,) that `keep` leaves out. Of text files whole numbers are such
+        again: beside a missing one they were read as fractions."""
+        columns = {name: column[keep] for name, column in self.columns.items()}
+        if self.path.suffix.lower() not in ARRAYS:
+            for name, column in columns.items():
+                if column.dtype.kind == "f" and np.isnan(self.columns[name]).any():
+                    whole = (column == np.round(column)).all()
+                    columns[name] = column.astype(np.int64) if whole else column
+        return replace(self, columns=columns)
 
     def matrix(self) -> np.ndarray:
         """All columns side by side, numbers of shape (n, d). Raises `InfoshedError` for text,
@@ -89,6 +99,39 @@ class Table:
         return f"'{name}' of {self.path}" if name else str(self.path)
 
 
+@dataclass(frozen=True)
+class Source:
+    """A file and the columns of it that are meant, not read yet.
+
+    Args:
+        path: the file. names: of the columns. selected: whether they were chosen by name.
+        note: as in `Table`.
+        read: gives columns by their names and whether missing values are taken.
+    """
+
+    path: Path
+    names: list[str]
+    selected: bool
+    note: str
+    read: Callable[[list[str], bool], Columns]
+
+    def without(self, names: list[str]) -> "Source":
+        """The source less the columns `names`. Raises `InfoshedError` if none is left."""
+        left = [name for name in self.names if name not in names]
+        if not left:
+            raise InfoshedError(f"{self.path} has no column beside {', '.join(names)}")
+        return replace(self, names=left)
+
+    def table(self, missing: bool = False) -> Table:
+        """What the file holds. Arguments and errors as in `read_table`."""
+        try:
+            columns = self.read(self.names, missing)
+        except OSError as error:
+            raise InfoshedError(f"cannot read {self.path}: {error.strerror or error}") from None
+        columns = {name: _plain(self.path, name, column) for name, column in columns.items()}
+        return Table(self.path, columns, self.note)
+
+
 def read_array(source: str) -> np.ndarray:
     """Numbers of shape (n, d) from FILE or FILE:NAME; see `read_table` and `Table.matrix`."""
     return read_table(source).matrix()
@@ -106,6 +149,11 @@ def read_table(source: str, missing: bool = False) -> Table:
     Raises `InfoshedError` for files that are not there, broken, of another format, without rows,
     with missing values or repeated names, and for names that are not in the file.
     """
+    return open_source(source).table(missing)
+
+
+def open_source(source: str) -> Source:
+    """FILE or FILE:NAME before its columns are read. Errors as in `read_table`."""
     path, chosen = split_source(source)
     kind = path.suffix.lower()
     if kind not in FORMATS:
@@ -115,12 +163,9 @@ def read_table(source: str, missing: bool = False) -> Table:
         raise InfoshedError(f"{path} {what}; a file is expected{_meant(path)}")
     try:
         names, read, note = FORMATS[kind](path)
-        picked = _pick(path, names, chosen)
-        columns = read(picked, missing)
     except OSError as error:
         raise InfoshedError(f"cannot read {path}: {error.strerror or error}") from None
-    columns = {name: _plain(path, name, column) for name, column in columns.items()}
-    return Table(path, columns, chosen is not None, note)
+    return Source(path, _pick(path, names, chosen), chosen is not None, note, read)
 
 
 def _meant(path: Path) -> str:
