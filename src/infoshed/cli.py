@@ -45,6 +45,7 @@ from infoshed.settings import (
     saved_settings,
 )
 from infoshed.tables import catalogue, estimate_text, results_table, run_table
+from infoshed.train import check_folder, check_settings
 
 app = App(
     name="infoshed",
@@ -144,12 +145,21 @@ def train(
     if name is None:
         known = f"one of {', '.join(DATASETS)}, or a file"
         raise InfoshedError(f"which data set? infoshed train NAME; {known}")
-    data = load(name, seed=seed, **{k: settings.pop(k) for k in DATA_KEYS if k in settings})
-    if data.inputs is not None:
-        data = introduced(data)
+    params = {k: settings.pop(k) for k in DATA_KEYS if k in settings}
     method = settings.pop("method", "mi")
+    check_settings(method, seed=seed, **settings)
+    check_folder(out, resume)
+    data = load(name, seed=seed, **params)
     folder = out or new_folder(f"{Path(name).stem}-{method}-seed{seed}")
-    run = fit(data, method, seed=seed, out=folder, resume=resume, **settings)
+    biased: list[str] = []
+
+    def begin() -> None:
+        if data.inputs is not None:
+            biased.extend(how_biased(data))
+            print("\n".join([*data.notes, *biased]), file=sys.stderr)
+
+    run = fit(data, method, seed=seed, out=folder, resume=resume, begin=begin, **settings)
+    data = replace(data, description=" ".join([data.description, *biased]))
     report = None
     if has_report_extra():
         report = write_report([run], data, folder / "report.html", command_of(run))
@@ -290,21 +300,18 @@ def show(
     print(f"\nreport: {page}" if page.is_file() else f"\n{NO_REPORT}")
 
 
-def introduced(data: DataSet) -> DataSet:
-    """The user's own data, after saying how they were read and how biased the training rows are;
-    the latter is in the description then, for the report."""
+def how_biased(data: DataSet) -> list[str]:
+    """How biased the training rows of the user's own data are, in sentences."""
     from infoshed.auditing import audit_data as audit_table
     from infoshed.auditing.run import target_values
     from infoshed.auditing.text import data_lines
 
     c = data.attribute.decode(data.train.c)
-    lines = [
+    return [
         line
         for name, y in target_values(data.target, data.train.y).items()
         for line in data_lines(audit_table(y, c, target_name=name, estimator="quick"))
     ]
-    print("\n".join([*data.notes, *lines]), file=sys.stderr)
-    return replace(data, description=" ".join([data.description, *lines]))
 
 
 def print_json(value: Any) -> None:

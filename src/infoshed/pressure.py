@@ -17,7 +17,7 @@ learn would let it fall to `low`, from where it comes back too late.
 
 import math
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -130,6 +130,25 @@ class Budget(Pressure):
         )
 
 
+def parse_budget(budget: Any) -> tuple[str, float]:
+    """What the user wrote: its unit, "nats", "share" of H(C) or "label", and how much (0 of the
+    latter). Raises `InfoshedError` for anything else."""
+    if isinstance(budget, str) and budget == "label":
+        return "label", 0.0
+    share = isinstance(budget, str) and budget.endswith("%")
+    try:
+        value = float(budget[:-1]) / 100 if share else float(budget)
+    except (TypeError, ValueError):
+        raise InfoshedError(
+            f'`budget` must be nats (0.05), a share of H(C) ("5%") or "label"; got {budget!r}'
+        ) from None
+    if share:
+        check_number("budget share", value, 0, 1)
+    else:
+        check_number("budget", value, 0)
+    return "share" if share else "nats", value
+
+
 def budget_nats(budget: float | str, attribute: Attribute, y: Tensor, c: Tensor) -> float:
     """A budget in nats from what the user wrote.
 
@@ -139,24 +158,14 @@ def budget_nats(budget: float | str, attribute: Attribute, y: Tensor, c: Tensor)
 
     Raises `InfoshedError` for any other text, or a share of H(C) where c is continuous.
     """
-    if isinstance(budget, str) and budget == "label":
+    unit, value = parse_budget(budget)
+    if unit == "label":
         return label_information(y, c, attribute)
-    try:
-        if isinstance(budget, str) and budget.endswith("%"):
-            share = float(budget[:-1]) / 100
-            check_number("budget share", share, 0, 1)
-            if attribute.entropy is None:
-                raise InfoshedError(
-                    f"a budget in % of H(C) needs a discrete attribute; '{attribute.name}' is "
-                    f"{attribute.kind}: give it in nats"
-                )
-            return share * attribute.entropy
-        nats = float(budget)
-    except (TypeError, ValueError) as error:
-        if isinstance(error, InfoshedError):
-            raise
+    if unit == "nats":
+        return value
+    if attribute.entropy is None:
         raise InfoshedError(
-            f'`budget` must be nats (0.05), a share of H(C) ("5%") or "label"; got {budget!r}'
-        ) from None
-    check_number("budget", nats, 0)
-    return nats
+            f"a budget in % of H(C) needs a discrete attribute; '{attribute.name}' is "
+            f"{attribute.kind}: give it in nats"
+        )
+    return value * attribute.entropy

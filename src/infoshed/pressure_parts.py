@@ -18,7 +18,7 @@ from torch import Tensor
 from infoshed.assignments import assignments
 from infoshed.attributes import Attribute
 from infoshed.checks import InfoshedError, check_number
-from infoshed.pressure import Budget, FixedStrength, Pressure, budget_nats
+from infoshed.pressure import Budget, FixedStrength, Pressure, budget_nats, parse_budget
 
 
 def read_strength(value: Any) -> float | dict[str, float]:
@@ -33,9 +33,17 @@ def read_strength(value: Any) -> float | dict[str, float]:
 
 
 def read_budget(value: Any) -> Any:
-    """A budget as `budget_nats` reads it, or a dict of them by part."""
+    """A budget as `budget_nats` reads it, or a dict of them by part; None where there is none.
+
+    Raises `InfoshedError` for what is no budget.
+    """
     value = assignments(value)
-    return {str(k): v for k, v in value.items()} if isinstance(value, Mapping) else value
+    if isinstance(value, Mapping):
+        value = {str(name): one for name, one in value.items()}
+    for one in value.values() if isinstance(value, dict) else [value]:
+        if value is not None:
+            parse_budget(one)
+    return value
 
 
 def check_asked(strength: Any, budget: Any) -> None:

@@ -130,14 +130,12 @@ class Trackers:
     """
 
     def __init__(self, names: str | None, config: Config, folder: Path | None, done: int):
-        wanted = [name.strip() for name in (names or "").split(",") if name.strip()]
-        for name in wanted:
-            check_choice("track", name, TRACKERS)
+        wanted = tracker_names(names)
         if wanted and folder is None:
             raise InfoshedError("`track` needs `out`, the folder of the run")
         self.key = target_from_dict(config.target).score.key
         self.trackers: Sequence[Tracker] = [
-            TRACKERS[name](config, folder, done) for name in dict.fromkeys(wanted) if folder
+            TRACKERS[name](config, folder, done) for name in wanted if folder
         ]
 
     def __enter__(self) -> "Trackers":
@@ -163,6 +161,14 @@ class Trackers:
         values = {f"{self.key}_{name}": float(r[self.key]) for name, r in results.items()}
         for tracker in self.trackers:
             tracker.scalars(values, step)
+
+
+def tracker_names(text: str | None) -> list[str]:
+    """The names between commas, each once. Raises `InfoshedError` for one that is not known."""
+    wanted = [name.strip() for name in (text or "").split(",") if name.strip()]
+    for name in wanted:
+        check_choice("track", name, TRACKERS)
+    return list(dict.fromkeys(wanted))
 
 
 def parameters(config: Config) -> dict[str, Any]:

@@ -5,6 +5,7 @@ checkpoint, so a run that was interrupted or killed continues bit for bit.
 """
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -13,16 +14,16 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from infoshed.checks import InfoshedError, NonFiniteError, check_number
+from infoshed.checks import InfoshedError, NonFiniteError, check_choice, check_number
 from infoshed.evaluate import evaluate, validate
 from infoshed.io import load_state, read_json, save_state, write_json
 from infoshed.label_prior import TargetPrior
 from infoshed.methods import METHODS, Setting, check_data, method_options
-from infoshed.nn import Model
+from infoshed.nn import ENCODERS, PRECISIONS, Model
 from infoshed.progress import TrainingBar
 from infoshed.run import Config, Run, new_model, read_metrics, write_metrics
 from infoshed.seeds import seeded, torch_generator
-from infoshed.tracking import Trackers
+from infoshed.tracking import Trackers, tracker_names
 from infoshed.types import Batch, DataSet
 
 AVERAGE = 0.995
@@ -45,6 +46,7 @@ def fit(
     resume: bool = False,
     quiet: bool | None = None,
     track: str | None = None,
+    begin: Callable[[], None] = lambda: None,
     **options: Any,
 ) -> Run:
     """Train `method` on `data` and evaluate the last model.
@@ -65,20 +67,21 @@ def fit(
         quiet: no progress bar; unless given, quiet when not on a terminal.
         track: write the figures to "tensorboard" or "mlflow" too (extras; both with a comma), see
             `infoshed.tracking`; needs `out`.
+        begin: is called when settings and data have been found to fit, before training.
 
     Returns the run. Raises `InfoshedError` for settings that make no sense, and `NonFiniteError`
     when training diverges. On Ctrl-C the last finished epoch is left in `out` as a usable run.
     """
     given = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "average": average, "dim": dim}
     given["precision"] = precision
+    folder = None if out is None else Path(out)
+    check_folder(folder, resume)
     config = make_config(data, method, seed, options, encoder, **given)
     training = Training(data, config, encoder if isinstance(encoder, nn.Module) else None)
-    folder = None if out is None else Path(out)
-    rows: list[dict[str, Any]] = []
-    if folder is not None:
-        rows = training.resume(folder) if resume else training.start(folder)
-    elif resume:
-        raise InfoshedError("`resume` needs `out`, the folder of the run to continue")
+    rows = training.resume(folder) if resume and folder is not None else []
+    begin()
+    if folder is not None and not resume:
+        training.start(folder)
     bar = TrainingBar(
         f"{data.name} {method}", config.epochs, training.steps, data.attribute.entropy, quiet,
         data.target.score,
@@ -217,22 +220,14 @@ class Training:
         if self.global_state is not None:
             torch.set_rng_state(self.global_state)
 
-    def start(self, folder: Path) -> list[dict[str, Any]]:
-        """Begin a run in `folder`, which must not hold one already."""
-        if (folder / "config.json").exists():
-            raise InfoshedError(
-                f"{folder} holds a run already; continue it with --resume (resume=True), "
-                "or choose another folder"
-            )
+    def start(self, folder: Path) -> None:
+        """Begin a run in `folder`; see `check_folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "config.json", self.config.to_dict())
         self.checkpoint(folder, [])
-        return []
 
     def resume(self, folder: Path) -> list[dict[str, Any]]:
         """Load the last checkpoint in `folder`; returns the rows of its finished epochs."""
-        if not (folder / "checkpoint.safetensors").is_file():
-            raise InfoshedError(f"nothing to resume: {folder} has no checkpoint.safetensors")
         saved = Config.from_dict(read_json(folder / "config.json")).to_dict()
         now = self.config.to_dict()
         differ = [k for k in now if k != "epochs" and saved.get(k) != now[k]]
@@ -251,6 +246,59 @@ class Training:
         """Write metrics and state; a kill between the two loses nothing, as `resume` cuts."""
         write_metrics(folder, rows)
         save_state(folder / "checkpoint.safetensors", self.state_dict())
+
+
+def check_folder(folder: Path | None, resume: bool) -> None:
+    """Raise `InfoshedError` where a run cannot be started in `folder`, as it holds one, or cannot
+    be resumed, as it holds none."""
+    if resume and folder is None:
+        raise InfoshedError("`resume` needs `out`, the folder of the run to continue")
+    if folder is None:
+        return
+    if not resume and (folder / "config.json").exists():
+        raise InfoshedError(
+            f"{folder} holds a run already; continue it with --resume (resume=True), "
+            "or choose another folder"
+        )
+    if resume and not (folder / "checkpoint.safetensors").is_file():
+        raise InfoshedError(f"nothing to resume: {folder} has no checkpoint.safetensors")
+
+
+def check_settings(
+    method: str,
+    *,
+    seed: int = 0,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    lr: float | None = None,
+    average: float | None = None,
+    encoder: str | None = None,
+    precision: str | None = None,
+    track: str | None = None,
+    **options: Any,
+) -> None:
+    """Raise `InfoshedError` for settings of `fit` that no data set makes sense of: to be told
+    before one is read."""
+    method_options(method, options)
+    numbers = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "average": average}
+    _check_numbers({"seed": seed} | {k: v for k, v in numbers.items() if v is not None})
+    for name, value, known in (
+        ("encoder", encoder, ENCODERS),
+        ("precision", precision, PRECISIONS),
+    ):
+        if value is not None:
+            check_choice(name, value, known)
+    tracker_names(track)
+
+
+def _check_numbers(values: Mapping[str, Any]) -> None:
+    for name in ("seed", "epochs", "batch_size", "dim"):
+        if name in values:
+            least = {"seed": 0, "batch_size": 2}.get(name, 1)
+            check_number(name, values[name], least, integer=True)
+    for name, low, high in (("lr", 1e-8, 10), ("average", 0, 0.99999)):
+        if name in values:
+            check_number(name, values[name], low, high)
 
 
 def recipe_options(data: DataSet, method: str) -> dict[str, Any]:
@@ -279,13 +327,9 @@ def make_config(
     recipe_encoder = recipe.pop("encoder")
     values: dict[str, Any] = {"average": AVERAGE} | recipe | METHODS[method].defaults
     values |= {k: v for k, v in given.items() if v is not None}
-    check_number("seed", seed, 0, integer=True)
-    for name in ("epochs", "batch_size", "dim"):
-        check_number(name, values[name], 2 if name == "batch_size" else 1, integer=True)
-        values[name] = int(values[name])
-    check_number("lr", values["lr"], 1e-8, 10)
-    check_number("average", values["average"], 0, 0.99999)
-    values |= {"lr": float(values["lr"]), "average": float(values["average"])}
+    _check_numbers(values | {"seed": seed})
+    values |= {name: int(values[name]) for name in ("epochs", "batch_size", "dim")}
+    values |= {name: float(values[name]) for name in ("lr", "average")}
     return Config(
         dataset=data.name,
         params=data.params,

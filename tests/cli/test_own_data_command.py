@@ -11,10 +11,14 @@ from command import Cli
 
 from infoshed import estimate_mi, fit, load, load_run
 from infoshed.alarm import CollapseWarning
+from infoshed.run import Config
 from own_files import people, write_pictures, write_table
 
 ASKED = ("--target", "income", "--attribute", "sex")
 FAST = ("--method", "plain", "--epochs", "1")
+CONFIG = Config(
+    "people.csv", {}, "plain", {}, 0, 1, 32, 1e-3, 0.9, "mlp", 2, (8,), {"kind": "classes"}, {}
+).to_dict()  # fmt: skip
 
 
 def test_from_a_file_to_a_run(run: Cli, tmp_path: Path):
@@ -152,6 +156,66 @@ def test_a_bad_file_is_one_line_and_exit_code_2(run: Cli, tmp_path: Path, name: 
     assert out == ""
     assert err.count("\n") == 1
     assert re.search(message, err), err
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("--method magic", "`method` must be one of"),
+        ("--method plain --strength 1", "method 'plain' has no option `strength`"),
+        ("--strength -1", "`strength` must be"),
+        ("--budget lots", "`budget` must be nats"),
+        ("--budget sex=lots", "`budget` must be nats"),
+        ("--budget 200%", "`budget share` must be"),
+        ("--lr 0", "`lr` must be"),
+        ("--epochs 0", "`epochs` must be"),
+        ("--seed -1", "`seed` must be"),
+        ("--encoder vgg", "`encoder` must be one of"),
+        ("--precision float8", "`precision` must be one of"),
+        ("--track paper", "`track` must be one of"),
+        ("--attribute-kind odd", "`attribute-kind` must be one of"),
+        ("--attribute-kind age=continuous", "`the name in attribute-kind` must be one of sex"),
+        ("--target-kind odd", "`target-kind` must be one of"),
+        ("--images nowhere", "the folder nowhere does not exist"),
+        ("--out taken", "taken holds a run already"),
+        ("--out taken --resume", "nothing to resume"),
+    ],
+)
+def test_options_are_looked_at_before_the_file(
+    run: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: str, message: str
+):
+    def read(*_: object, **__: object) -> None:
+        raise AssertionError("the file was read")
+
+    write_table(tmp_path / "people.csv", people(80))
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "config.json").write_text(json.dumps(CONFIG))
+    monkeypatch.setattr("infoshed.files.read_table", read)
+    code, out, err = run("train", "people.csv", *ASKED, *flags.split())
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert message in err
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("--attribute sex,job --strength sex=1", "job has none"),
+        ("--attribute hours --budget 5%", "needs a discrete attribute; 'hours' is continuous"),
+        ("--attribute hours --method lntl", "methods that take it"),
+        ("--attribute sex --critic magic", "`critic` must be one of"),
+        ("--attribute sex --critic-steps 0", "`critic_steps` must be"),
+    ],
+)
+def test_options_that_do_not_fit_the_file_are_the_first_thing_said(
+    run: Cli, tmp_path: Path, flags: str, message: str
+):
+    write_table(tmp_path / "people.csv", people(80))
+    code, out, err = run("train", "people.csv", "--target", "income", *flags.split())
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert message in err
     assert not (tmp_path / "runs").exists()
 
 

@@ -21,7 +21,7 @@ from infoshed.assignments import assignments
 from infoshed.attributes import Attribute, Continuous, infer_attribute
 from infoshed.checks import InfoshedError, check_choice, check_number
 from infoshed.data.columns import proxies, read_inputs
-from infoshed.data.own_target import TargetColumns, read_target, shares_text
+from infoshed.data.own_target import KINDS, TargetColumns, read_target, shares_text
 from infoshed.files.gaps import complete
 from infoshed.inputs import ImageInputs, Inputs, TableInputs, as_text
 from infoshed.resnet import SMALLEST
@@ -94,6 +94,13 @@ def own(
     from infoshed.files.table import listed
     from infoshed.tables import text_table
 
+    # First what a long file need not be read for.
+    kinds = _kinds(_names(attribute), attribute_kind)
+    check_choice("target-kind", target_kind, KINDS)
+    if images is not None:
+        check_number("size", size, SMALLEST, 512, integer=True)
+        if not Path(images).is_dir():
+            raise InfoshedError(f"--images: the folder {images} does not exist")
     _refuse_huge(path)
     table = read_table(str(path), missing=True)
     columns, names, targets = dict(table.columns), _names(attribute), _names(target)
@@ -128,7 +135,7 @@ def own(
     y.check()
     for name in targets:
         del columns[name]
-    parts, kind_notes = _attributes(names, columns, attribute_kind)
+    parts, kind_notes = _attributes(names, columns, kinds)
     for name, part in parts.items():
         y.refuse(name, part)
     if images is not None:
@@ -199,13 +206,13 @@ def _names(text: str | None) -> list[str]:
 
 def _kinds(names: list[str], kind: str) -> dict[str, str]:
     """The kind of each attribute, of what `attribute_kind` says."""
-    from infoshed.files import KINDS
+    from infoshed.files import KINDS as OF_ATTRIBUTES
 
     kinds = assignments(kind)
     if isinstance(kinds, str):
         kinds = dict.fromkeys(names, kinds)
     for name, one in kinds.items():
-        check_choice("attribute-kind", one, KINDS)
+        check_choice("attribute-kind", one, OF_ATTRIBUTES)
         check_choice("the name in attribute-kind", name, names)
     return kinds
 
@@ -237,12 +244,11 @@ def _refuse_huge(path: Path) -> None:
 
 
 def _attributes(
-    names: list[str], columns: dict[str, np.ndarray], kind: str
+    names: list[str], columns: dict[str, np.ndarray], kinds: dict[str, str]
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """Values (n,) by name, and what was decided; the attributes are taken out of `columns`."""
     from infoshed.files import as_kind
 
-    kinds = _kinds(names, kind)
     parts, notes = {}, []
     for name in names:
         column = columns.pop(name)
@@ -307,9 +313,6 @@ def _pictures(
     folder: Path, columns: dict[str, np.ndarray], size: int, color: bool
 ) -> tuple[Content, np.ndarray]:
     """The pictures that a column names, and which rows (n,) have one that opens."""
-    check_number("size", size, SMALLEST, 512, integer=True)
-    if not folder.is_dir():
-        raise InfoshedError(f"--images: the folder {folder} does not exist")
     text = {name: as_text(column) for name, column in columns.items() if column.dtype.kind == "U"}
     named = [
         name

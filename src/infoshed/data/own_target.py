@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from infoshed.checks import InfoshedError, check_choice
+from infoshed.checks import InfoshedError
 from infoshed.inputs import as_floats, as_text
 from infoshed.targets import Classes, Labels, Numbers, Target
 
@@ -102,11 +102,10 @@ def read_target(
     """The target columns without missing values, of the kind that they are.
 
     Args:
-        kind: "classes" (of several columns: labels), "numbers", or "auto".
+        kind: one of `KINDS`: "classes" (of several columns: labels), "numbers", or "auto".
 
     Raises `InfoshedError` for columns that cannot be what they are to be, or are of both kinds.
     """
-    check_choice("target-kind", kind, KINDS)
     found: dict[str, np.ndarray] = {}
     for name in names:
         column = columns[name]
