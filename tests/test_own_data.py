@@ -9,7 +9,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from infoshed import Continuous, DataSet, MultiCategorical, Split, load
+from infoshed import Continuous, DataSet, InfoshedError, MultiCategorical, Split, load
 from infoshed.data.own import TEST, VALIDATION, stratified
 from infoshed.inputs import MOST_LEVELS, Category, ImageInputs, TableInputs, inputs_from_dict
 from own_files import LACKING, people, write_pictures, write_table
@@ -200,3 +200,25 @@ def test_pictures_and_those_that_do_not_open(tmp_path: Path):
     assert (flat == (data.train.y == data.classes.index("flat"))).all()
     grey = load(str(path), **asked, size=16, color=False)
     assert grey.train.x.shape[1:] == (1, 16, 16)
+
+
+def test_categories_hold_for_attribute_and_target_too(tmp_path: Path):
+    path = str(write_table(tmp_path / "people.csv", people()))
+    plain = load(path, target="age", attribute="hours")
+    assert (plain.target.kind, plain.attribute.kind) == ("numbers", "continuous")
+    named = load(path, target="zip", attribute="hours", categories="zip,hours")
+    assert named.target.names == ("10115", "20095", "80331")
+    assert named.attribute.kind == "categorical"
+
+
+@pytest.mark.parametrize(
+    ("settings", "flag"),
+    [
+        ({"categories": "hours", "attribute_kind": "continuous"}, "--attribute-kind"),
+        ({"categories": "zip,age", "target_kind": "numbers"}, "--target-kind"),
+    ],
+)
+def test_categories_that_are_said_to_be_quantities(tmp_path: Path, settings: dict, flag: str):
+    path = str(write_table(tmp_path / "people.csv", people(80)))
+    with pytest.raises(InfoshedError, match=f"by --categories and a quantity by {flag}"):
+        load(path, target="age", attribute="hours", **settings)

@@ -119,13 +119,16 @@ class TableInputs:
         parts += [c.one_hot(as_text(columns[c.name])) for c in self.categories]
         return np.concatenate([part.astype(np.float32) for part in parts], axis=1)
 
-    def unknown(self, columns: Mapping[str, np.ndarray]) -> dict[str, int]:
-        """Rows with a level that the training rows lacked, by the names of the columns."""
-        counts = {
-            c.name: int((~np.isin(as_text(columns[c.name]), c.levels)).sum())
-            for c in self.categories
-        }
-        return {name: count for name, count in counts.items() if count}
+    def unknown(self, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The values (k,) of the rows with a level that is not among those learned, `MISSING` for a
+        missing one, by the names of the columns that have some."""
+        found = {}
+        for category in self.categories:
+            values = as_text(columns[category.name])
+            strange = values[~np.isin(values, category.levels)]
+            if len(strange):
+                found[category.name] = np.where(strange == "", MISSING, strange)
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able form, read back by `inputs_from_dict`."""

@@ -62,7 +62,7 @@ class SharedFlags:
     attribute_kind: Annotated[str | None, Parameter(group=DATA)] = None
     "Own file: auto, categorical or continuous, where numbers do not say; or age=continuous,..."
     categories: Annotated[str | None, Parameter(group=DATA)] = None
-    "Own file: columns of numbers that are names, such as a postcode, with commas."
+    "Own file: columns of numbers that are names, such as a postcode, with commas; any column."
     images: Annotated[str | None, Parameter(group=DATA)] = None
     "Own file: folder of the pictures that a column of it names; they are the input then."
     agreement: Annotated[float | None, Parameter(group=DATA)] = None

@@ -41,7 +41,8 @@ def test_a_file_with_gaps_and_columns_in_another_order(run: Cli, trained: Path, 
     np.testing.assert_allclose(p.sum(1), 1, atol=1e-4)
     guess = np.array([row["prediction"] for row in found])
     assert (guess == np.where(p[:, 0] > p[:, 1], "high", "low")).all()
-    assert "'job' has a value that training lacked in 1 of 200 rows" in err
+    line = "infoshed: 'job' has values that the model does not know in 1 of 200 rows: astronaut"
+    assert line in err.splitlines()
     y = np.array(columns["income"])
     assert f"accuracy {(guess == y)[y != ''].mean():.1%} on the 194 rows" in err
     assert (guess == y)[y != ""].mean() > 0.8
@@ -50,6 +51,26 @@ def test_a_file_with_gaps_and_columns_in_another_order(run: Cli, trained: Path, 
     assert Path("p.csv").read_text() == out
     assert run("predict", str(trained), "new.csv", "--out", "p.npy").code == 0
     np.testing.assert_allclose(np.load("p.npy"), p, atol=1e-5)
+
+
+def test_strange_categories_are_told_a_line_for_each_column(run: Cli, tmp_path: Path):
+    table = {k: v for k, v in people().items() if k in ("hours", "job", "sex", "income")}
+    table["job"] = [v if v != "?" else "cook" for v in table["job"]]  # no gaps in training
+    table["town"] = ["north", "south"] * 200
+    path = write_table(tmp_path / "people.csv", table)
+    fit(load(str(path), **ASKED), "plain", epochs=1, out=tmp_path / "run")
+    table["job"][:9] = ["pope", "", "king", "pope", "judge", "king", "pope", "", "queen"]
+    table["town"][7] = "a town with a name that is far too long"
+    write_table(tmp_path / "new.csv", table)
+    code, _, err = run("predict", "run", "new.csv", "--out", "p.npy")
+    assert code == 0
+    assert err.splitlines()[:2] == [
+        "infoshed: 'job' has values that the model does not know in 9 of 400 rows: pope, "
+        "(missing), king, ...",
+        "infoshed: 'town' has values that the model does not know in 1 of 400 rows: "
+        "a town with a name th...",
+    ]
+    assert np.isfinite(np.load("p.npy")).all()
 
 
 def test_rows_of_training_are_encoded_as_in_training(run: Cli, trained: Path):

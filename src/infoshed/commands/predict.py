@@ -12,6 +12,7 @@ import numpy as np
 from cyclopts import Group, Parameter
 
 from infoshed.checks import InfoshedError
+from infoshed.data.columns import short
 from infoshed.inputs import ImageInputs, TableInputs, as_text
 from infoshed.io import atomic_path, write_text
 from infoshed.run import Run, load_run
@@ -20,6 +21,7 @@ from infoshed.targets import Classes, Labels, Numbers, Target
 
 OUTPUT = Group("Output")
 ARRAYS = (".npy", ".npz")
+EXAMPLES = 3
 
 
 @dataclass(frozen=True)
@@ -123,8 +125,9 @@ def read_rows(run: Run, source: str, images: Path | None) -> Rows:
         return _pictures(inputs, images or path.parent, as_text(table.columns[inputs.column]), y)
     x = _of_table(inputs, table.columns, path)
     notes = tuple(
-        f"'{name}' has a value that training lacked in {count:,} of {len(x):,} rows"
-        for name, count in inputs.unknown(table.columns).items()
+        f"'{name}' has values that the model does not know in {len(values):,} of {len(x):,} rows: "
+        f"{_examples(values)}"
+        for name, values in inputs.unknown(table.columns).items()
     )
     return Rows(x, np.ones(len(x), bool), notes, y=y)
 
@@ -155,6 +158,13 @@ def as_csv(target: Target, rows: Rows, found: np.ndarray) -> str:
             said = [f"{v:.8g}" for v in values]
         writer.writerow([*cells, *said])
     return text.getvalue()
+
+
+def _examples(values: np.ndarray) -> str:
+    """The commonest of the values (n,)."""
+    distinct, counts = np.unique(values, return_counts=True)
+    common = distinct[np.argsort(-counts, kind="stable")].tolist()
+    return ", ".join(map(short, common[:EXAMPLES])) + ", ..." * (len(common) > EXAMPLES)
 
 
 def _of_table(inputs: TableInputs, columns: dict[str, np.ndarray], path: Path) -> np.ndarray:

@@ -76,7 +76,8 @@ def own(
         attribute: the column of the attribute; several with commas.
         attribute_kind: "auto", "categorical" or "continuous", as `infoshed.files.as_kind` has it;
             or of single columns, as in "age=continuous", the others being auto.
-        categories: columns of numbers that are names (such as a postcode), with commas.
+        categories: columns of numbers that are names (such as a postcode), with commas; inputs,
+            attributes and targets.
         images: the folder of the pictures that a column of the file names; then they are x.
         size, color: of the pictures, in pixels; without colour they are grey.
         seed: of the split.
@@ -97,6 +98,14 @@ def own(
     # First what a long file need not be read for.
     kinds = _kinds(_names(attribute), attribute_kind)
     check_choice("target-kind", target_kind, KINDS)
+    quantities = {name: "--attribute-kind" for name, kind in kinds.items() if kind == "continuous"}
+    quantities |= {name: "--target-kind" for name in _names(target) if target_kind == "numbers"}
+    for name in _names(categories):
+        if name in quantities:
+            raise InfoshedError(
+                f"'{name}' is categories by --categories and a quantity by {quantities[name]}; "
+                "leave out one of them"
+            )
     if images is not None:
         check_number("size", size, SMALLEST, 512, integer=True)
         if not Path(images).is_dir():
