@@ -124,6 +124,27 @@ def test_missing_categories_are_a_category_and_missing_numbers_are_refused(peopl
         DebiasedClassifier(epochs=1).fit(frame.assign(age=np.nan), y)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+@pytest.mark.parametrize("categories", [True, False])
+def test_missing_numbers_are_refused_by_the_name_of_their_column(
+    people: Any, kind: Any, library: str, categories: bool
+):
+    whole, y, _ = people
+    whole = whole if categories else whole[["age", "rooms"]]
+    gaps = whole.astype({"rooms": "Int64"})
+    gaps.loc[[3, 7, 9], "age"] = [np.nan, np.inf, np.nan]
+    gaps.loc[5, "rooms"] = pd.NA
+    frames = [whole, gaps] if library == "pandas" else [pl.from_pandas(f) for f in (whole, gaps)]
+    target = np.arange(len(y)) / 7 if kind is DebiasedRegressor else y
+    message = r"NaN or infinity in 'age' \(3 of 400 rows\), 'rooms' \(1 of 400 rows\); drop"
+    with pytest.raises(InfoshedError, match=message):
+        kind(epochs=1).fit(frames[1], target)
+    model = kind(epochs=1).fit(frames[0], target)
+    with pytest.raises(InfoshedError, match=message):
+        model.transform(frames[1])
+
+
 def test_torch_tensors_and_images(images: DataSet):
     x, y, c = images.train.x, images.train.y, images.train.c
     model = DebiasedClassifier(epochs=2, dim=8).fit(x, y, sensitive_features=c)

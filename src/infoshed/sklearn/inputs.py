@@ -24,6 +24,7 @@ from infoshed.attributes import (
     MultiCategorical,
 )
 from infoshed.checks import InfoshedError, as_array, check_choice, check_same_length
+from infoshed.files.table import listed
 
 WHOLE = 20  # distinct whole numbers among floats that are still taken as values of a category
 KINDS = ("auto", "categorical", "continuous")
@@ -98,10 +99,13 @@ def checked(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
     """`X` by scikit-learn's rules, which set or check its number of columns and their names.
 
     A data frame with categorical columns stays one; everything else becomes an array, float64
-    (n, d), or images. Raises `ValueError` as scikit-learn does: for NaN, no rows, other columns.
+    (n, d), or images. Raises `ValueError` as scikit-learn does: for NaN (naming the columns of a
+    data frame), no rows, other columns.
     """
     if isinstance(X, Tensor):
         X = X.detach().cpu().numpy()
+    if is_frame(X):
+        refuse_missing(X)
     if is_frame(X) and any(is_categorical(column) for column in frame_columns(X)):
         validate_data(estimator, X, reset=reset, skip_check_array=True)
         if not len(X):
@@ -111,6 +115,25 @@ def checked(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
         kept = {"dtype": None if X.dtype == np.uint8 else np.float32, "allow_nd": True}
         return validate_data(estimator, X, reset=reset, **kept)
     return validate_data(estimator, X, reset=reset, dtype=np.float64)
+
+
+def refuse_missing(X: Any) -> None:
+    """Raise `InfoshedError` where numeric columns of a data frame hold NaN or infinity, naming
+    them."""
+    found = []
+    for name, column in zip(X.columns, frame_columns(X), strict=True):
+        try:
+            values = np.zeros(0) if is_categorical(column) else np.asarray(column, np.float64)
+        except (TypeError, ValueError):
+            continue  # neither numbers nor categories: scikit-learn says so
+        bad = int((~np.isfinite(values)).sum())
+        if bad:
+            found.append(f"'{name}' ({bad:,} of {len(X):,} rows)")
+    if found:
+        raise InfoshedError(
+            f"`X` contains NaN or infinity in {listed(found)}; drop these rows, or put "
+            "sklearn.impute.SimpleImputer before"
+        )
 
 
 def is_frame(X: Any) -> bool:
