@@ -30,10 +30,12 @@ class Case:
     """A way to train; `sizes` are the rows of the two processes in a batch, in turn."""
 
     options: dict[str, Any] = field(default_factory=lambda: {"pressure": 1.0})
+    attribute: str = "one"  # or "several" parts with a pressure each, or such as are "mixed"
     conditional: bool = False
-    budget: float | None = None
+    budget: float | None = None  # of all, or of one part
     sizes: tuple[tuple[int, int], ...] = ((24, 24),)
-    missing: bool = False  # in process 1 alone, and all of its c in every third batch
+    missing: bool = False  # in process 1 alone, and all of its c in every third batch; of several
+    # parts the last alone
     weighted: bool = False
     broken: int | None = None  # batch in which process 1 has a NaN
     door: str = "call"
@@ -42,7 +44,13 @@ class Case:
     grouped: bool = False  # a process group is given
     tolerance: float = 1e-5
 
+    @property
+    def parts(self) -> bool:
+        return self.attribute != "one"
 
+
+PARTS = {"pressure": {"group[0]": 1.0, "group[1]": 0.5}}
+HELD = {"pressure": {"group[1]": 0.5}}  # and the other under a budget
 CASES = {
     "marginal": Case(),
     "plain": Case({"pressure": 0.0}),
@@ -62,7 +70,20 @@ CASES = {
     "checkpointed, reentrant": Case(door="layer", conditional=True, reentrant=True),
     "group": Case(grouped=True),
     "scaled": Case(scale=2.0**10),
+    "parts": Case(PARTS, "several", sizes=((30, 18), (16, 0))),
+    "parts, plain": Case({"pressure": {"group[0]": 0.0, "group[1]": 0.0}}, "several"),
+    "parts, one held": Case(HELD, "several", budget=0.02, scale=2.0**10),
+    "parts, missing": Case(
+        PARTS, "several", missing=True, weighted=True, conditional=True, sizes=((24, 24), (30, 8))
+    ),
+    "parts, NaN": Case(PARTS, "several", broken=3),
+    "parts, term": Case(HELD, "several", budget=0.02, door="term"),
+    "parts, layer": Case(PARTS, "several", door="layer", conditional=True),
+    # As "shuffled": a critic of quantities moves as far where its inputs change by 1e-7.
+    "parts, mixed": Case({"pressure": {"group": 1.0, "size": 0.5}}, "mixed", tolerance=1e-2),
+    "mixed, plain": Case({"pressure": {"group": 0.0, "size": 0.0}}, "mixed", tolerance=1e-2),
 }
+PLAIN = {"one": "plain", "several": "parts, plain", "mixed": "mixed, plain"}
 
 
 class Net(nn.Module):
@@ -80,14 +101,20 @@ class Net(nn.Module):
         return z, self.head(z)
 
 
+def lacking(c: Tensor) -> float:
+    """What a missing value is in the last column of codes."""
+    return float("nan") if c.is_floating_point() else -1
+
+
 def penalty_options(case: Case, data: DataSet) -> tuple[tuple[Any, ...], dict[str, Any]]:
     train = data.train
     c, y = train.c.clone(), train.y if case.conditional else None
     if case.missing:
-        c[::9] = -1
+        c[::9, -1] = lacking(c)
     options = dict(case.options)
     if case.budget is not None:
-        options["pressure"] = Budget(case.budget, start=0.5)
+        held = Budget(case.budget, start=0.5)
+        options["pressure"] = {**options["pressure"], "group[0]": held} if case.parts else held
     if case.weighted:
         options["weights"] = 0.5 + train.y.float()
     return (data.attribute, c, y), options
@@ -113,8 +140,8 @@ def train(case: Case, data: DataSet, rank: int, processes: int) -> dict[str, Any
         batch = data.train.take(torch.randint(len(data.train), (n,), generator=generator))
         x, y, c, weights = batch.x.clone(), batch.y, batch.c.clone(), None
         if case.missing:
-            c[first::2] = -1
-            c[first:] = c[first:] if step % 3 else -1
+            c[first::2, -1] = lacking(c)
+            c[first:, -1] = c[first:, -1] if step % 3 else lacking(c)
         if case.weighted:
             weights = 0.5 + y.float()
         if step == case.broken:
@@ -150,12 +177,14 @@ def train(case: Case, data: DataSet, rank: int, processes: int) -> dict[str, Any
             read.append(shed.hold_out(z, rows.c[half], rows.y[half], weights=held_weights))
     shed = shed or (hook.penalty if hook else None)
     assert shed is not None
-    health = shed.health
+    health, parts = shed.health, shed.parts.values()
+    critics = [p.detach().flatten() for part in parts for p in part.estimator.parameters()]
+    estimates = [part.estimate for part in parts]
     return {
         "encoder": torch.cat([p.detach().flatten() for p in net.parameters()]),
-        "critic": torch.cat([p.detach().flatten() for p in shed.estimator.parameters()]),
-        "estimates": torch.stack([shed.estimate, health.estimate, health.gradient, *read]),
-        "strength": shed.pressure.strength,
+        "critic": torch.cat(critics),
+        "estimates": torch.stack([*estimates, health.estimate, health.gradient, *read]),
+        "strength": torch.stack([part.pressure.strength for part in parts]),
         "skipped": health.skipped,
         "fingerprint": torch.tensor(fingerprint(shed.state_dict())),
     }
@@ -193,22 +222,33 @@ def alone(data: DataSet, rank: int) -> Tensor:
     return shed.estimator.standardize.mean
 
 
-def work(rank: int, data: DataSet) -> dict[str, Any]:
+def work(rank: int, tables: dict[str, DataSet]) -> dict[str, Any]:
     """All cases in one of two processes."""
-    found: dict[str, Any] = {name: train(case, data, rank, 2) for name, case in CASES.items()}
+    found: dict[str, Any] = {
+        name: train(case, tables[case.attribute], rank, 2) for name, case in CASES.items()
+    }
+    data = tables["one"]
     return found | {"refusals": refusals(data, rank), "alone": alone(data, rank)}
 
 
 @pytest.fixture(scope="module")
-def ones(table: DataSet) -> dict[str, dict[str, Any]]:
-    """What one process finds."""
-    return {name: train(case, table, 0, 1) for name, case in CASES.items()}
+def tables(table: DataSet, make_data: Callable[..., DataSet]) -> dict[str, DataSet]:
+    """Tables by what their attribute is."""
+    return {"one": table, "several": make_data("multi-categorical"), "mixed": make_data("mixed")}
 
 
 @pytest.fixture(scope="module")
-def both(ones: Any, table: DataSet, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+def ones(tables: dict[str, DataSet]) -> dict[str, dict[str, Any]]:
+    """What one process finds."""
+    return {name: train(case, tables[case.attribute], 0, 1) for name, case in CASES.items()}
+
+
+@pytest.fixture(scope="module")
+def both(
+    ones: Any, tables: dict[str, DataSet], tmp_path_factory: pytest.TempPathFactory
+) -> list[Any]:
     """What both processes find; started when all that they import is there."""
-    return in_two(tmp_path_factory.mktemp("processes"), work, table)
+    return in_two(tmp_path_factory.mktemp("processes"), work, tables)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -223,16 +263,22 @@ def test_two_processes_are_as_one(
 
 
 def test_what_is_compared_depends_on_the_penalty(ones: dict[str, dict[str, Any]]):
-    for name in ("marginal", "weak", "shuffled", "budget", "layer"):
-        assert (ones[name]["encoder"] - ones["plain"]["encoder"]).abs().max() > 0.003, name
+    names = ["marginal", "weak", "shuffled", "budget", "layer"]
+    names += [name for name, case in CASES.items() if case.parts]
+    for name in names:
+        plain = PLAIN[CASES[name].attribute]
+        if name != plain:
+            change = (ones[name]["encoder"] - ones[plain]["encoder"]).abs().max()
+            assert change > max(0.003, 3 * CASES[name].tolerance), name
     for name, other in (("scaled", "marginal"), ("checkpointed, reentrant", "layer")):
         assert (ones[name]["encoder"] - ones[other]["encoder"]).abs().max() < 1e-4
 
 
 def test_a_nan_in_one_process_is_left_out_in_all(both: list[dict[str, Any]]):
     for found in both:
-        assert torch.isfinite(found["NaN"]["encoder"]).all()
-        assert torch.isfinite(found["NaN"]["critic"]).all()
+        for name in ("NaN", "parts, NaN"):
+            assert torch.isfinite(found[name]["encoder"]).all()
+            assert torch.isfinite(found[name]["critic"]).all()
 
 
 def test_what_does_not_fit_is_refused_in_all_processes(both: list[dict[str, Any]]):
