@@ -1,6 +1,7 @@
 """`infoshed audit` and `infoshed audit-data`: verdicts, JSON, exit codes, a line for a mistake."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from command import Cli
 import infoshed
 from infoshed import Audit, DataAudit, audit, audit_data, load
 from infoshed.auditing.text import audit_text, data_text, verdict
+from infoshed.commands.audit import differences
+from infoshed.run import Config
 from table_files import write_german
 
 N = 240
@@ -332,6 +335,19 @@ def test_a_run_on_data_of_ones_own_is_sent_to_python(run: Cli, make_data: Any):
     assert "in Python: infoshed.audit(run.encode(x), c, y" in err
 
 
+def test_what_differs_between_the_data_of_two_runs_is_said_in_words():
+    run = Config(
+        "people.csv", {"target": "pay", "attribute": "sex", "seed": 0}, "plain", {}, 0, 1, 32,
+        1e-3, 0.9, "mlp", 2, (8,), {"kind": "classes"}, {},
+    )  # fmt: skip
+    assert differences(run, replace(run, method="mi", seed=3)) == []
+    other = replace(run, params={"target": "pay", "attribute": "age", "seed": 1, "size": 64})
+    found = differences(other, run)
+    assert found == ["attribute (age and sex)", "seed (1 and 0)", "size (64 and none)"]
+    found = differences(replace(run, dataset="digits"), run)
+    assert found == ["the data set (digits and people.csv)"]
+
+
 def test_runs_are_compared_on_the_same_data_only(run: Cli, tmp_path: Path):
     write_german(tmp_path)
     for name, seed in (("one", 0), ("two", 0), ("other", 1)):
@@ -340,7 +356,8 @@ def test_runs_are_compared_on_the_same_data_only(run: Cli, tmp_path: Path):
     command = ("audit", "one", "--data-dir", str(tmp_path), *FAST)
     code, _, err = run(*command, "--before", "other")
     assert code == 2
-    assert "other and one must be runs on the same data" in err
+    assert "other and one must be runs on the same data, split and all; they differ " in err
+    assert "they differ in seed (1 and 0) (--debug" in err
     pytest.importorskip("matplotlib")
     assert run(*command, "--before", "two", "--out", "page.html").code == 0
     page = (tmp_path / "page.html").read_text()

@@ -13,7 +13,7 @@ from infoshed.checks import InfoshedError, check_number
 from infoshed.commands.output import Findings, command_line, shown, writer
 from infoshed.data import DATASETS, load
 from infoshed.progress import working
-from infoshed.run import Run, load_run, versions
+from infoshed.run import Config, Run, load_run, versions
 from infoshed.settings import DATA, Whole
 from infoshed.tables import folded
 from infoshed.types import DataSet
@@ -237,13 +237,11 @@ def _of_run(
             "Python: infoshed.audit(run.encode(x), c, y, predictions=run.predict(x))"
         )
     other = None if before is None else load_run(before)
-    if other is not None and (other.config.dataset, other.config.params) != (
-        config.dataset, config.params,
-    ):  # fmt: skip
+    differ = [] if other is None else differences(other.config, config)
+    if differ:
         raise InfoshedError(
-            f"--before: {before} and {folder} must be runs on the same data, split and all; they "
-            f"are on {other.config.dataset} {other.config.params} and {config.dataset} "
-            f"{config.params}"
+            f"--before: {before} and {folder} must be runs on the same data, split and all; "
+            f"they differ in {', '.join(differ)}"
         )
     place = {"data_dir": data_dir} if data_dir else {}
     data = load(config.dataset, **config.params, **place)
@@ -257,6 +255,17 @@ def _of_run(
         compared = audit_run(other, data, split, say=say, **settings)
     runs = {f"before, {other.config.method}": other, f"after, {config.method}": run}
     return Audited(found, compared, runs, data)
+
+
+def differences(one: Config, other: Config) -> list[str]:
+    """The entries in which the data of two runs differ, each with its two values; none where they
+    are the same."""
+    if one.dataset != other.dataset:
+        return [f"the data set ({one.dataset} and {other.dataset})"]
+    pairs = {name: (one.params.get(name), other.params.get(name)) for name in
+             {**one.params, **other.params}}  # fmt: skip
+    said = {k: ["none" if v is None else str(v) for v in pair] for k, pair in pairs.items()}
+    return [f"{name} ({' and '.join(pair)})" for name, pair in said.items() if pair[0] != pair[1]]
 
 
 def _of_files(
