@@ -2,7 +2,10 @@
 
 import json
 import math
+import warnings
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,7 @@ from sklearn.metrics import mean_absolute_error
 
 from infoshed import Audit, InfoshedError, audit
 from infoshed.auditing.inputs import attributes, grouped, intersection
+from infoshed.auditing.perform import FewRowsWarning
 from infoshed.auditing.text import audit_text, verdict, worst_note
 from infoshed.auditing.text import warnings as warnings_of
 from infoshed.offline.advice import result_warnings
@@ -510,3 +514,56 @@ def test_a_worst_probe_below_its_rows_is_explained(found: Audit):
     level = replace(low, value=best)
     level = replace(part, probes=replace(part.probes, worst=part.probes.worst | {"nats": level}))
     assert worst_note(level) is None
+
+
+class Stop(Exception):
+    """The work begins."""
+
+
+def stopping(heard: list[str]) -> Callable[[str], None]:
+    def say(text: str) -> None:
+        heard.append(text)
+        raise Stop
+
+    return say
+
+
+def many_values(n: int, values: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """z, and an attribute of so many equally common values beside one of two."""
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(n, 2)), {"sex": np.arange(n) % 2, "town": np.arange(n) % values}
+
+
+@pytest.mark.parametrize(("n", "values", "read"), [(600, 30, 600), (2000, 21, 400)])
+def test_too_few_rows_for_many_values_are_told_before_the_work(n: int, values: int, read: int):
+    z, c = many_values(n, values)
+    heard: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with pytest.raises(Stop):
+            audit(z, c, estimator="quick", most_rows=read, say=stopping(heard))
+    assert heard == ["sex, information"]
+    (warning,) = caught
+    assert warning.category is FewRowsWarning
+    assert Path(warning.filename) == Path(__file__)
+    assert str(warning.message).startswith(
+        f"too few rows for the values of town: {values} of its {values} values have fewer than 50 "
+        f"of the {read} rows that are read, and"
+    )
+
+
+def test_enough_rows_for_many_values_are_no_warning():
+    z, c = many_values(1500, 30)  # 50 of each; warnings are errors here
+    with pytest.raises(Stop):
+        audit(z, c, estimator="quick", say=stopping([]))
+    z, c = many_values(100, 20)
+    with pytest.raises(Stop):
+        audit(z, c, estimator="quick", say=stopping([]))
+
+
+def test_an_attribute_of_ids_is_refused_before_the_work():
+    z, c = many_values(100, 90)
+    heard: list[str] = []
+    with pytest.raises(InfoshedError, match="80 of 100 rows have a value of town that no other"):
+        audit(z, c, estimator="quick", say=stopping(heard))
+    assert heard == []

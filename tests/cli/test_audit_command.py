@@ -1,6 +1,7 @@
 """`infoshed audit` and `infoshed audit-data`: verdicts, JSON, exit codes, a line for a mistake."""
 
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 from command import Cli
 
 import infoshed
-from infoshed import Audit, DataAudit, audit, audit_data, load
+from infoshed import Audit, DataAudit, InfoshedError, audit, audit_data, load
+from infoshed.auditing.perform import FewRowsWarning
 from infoshed.auditing.text import audit_text, data_text, verdict
 from infoshed.commands.audit import differences
 from infoshed.run import Config
@@ -104,6 +106,24 @@ def test_rows_without_attribute_or_target_are_dropped_from_everything(
     assert found["before"]["audit"]["rows"] == expected.rows == N - 4
     said = ["dropped: 3 rows without 'sex'", "dropped: 2 rows without 'label'"]
     assert err.splitlines()[-2:] == [f"infoshed: {line}" for line in said]
+
+
+def test_too_few_rows_for_many_values_are_a_line_at_the_start(
+    run: Cli, people: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch
+):
+    def work(*_: Any, **__: Any) -> None:
+        raise InfoshedError("the work has begun")
+
+    np.save("town.npy", np.arange(N) // 3)
+    monkeypatch.setattr("infoshed.auditing.perform.estimate_mi", work)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", FewRowsWarning)
+        code, _, err = run("audit", "z.npy", "--attribute", "town.npy", *FAST)
+    assert code == 2
+    noted, warned, stopped = err.splitlines()
+    assert "taken as 80 categories" in noted
+    assert warned.startswith("infoshed: too few rows for the values of c: 80 of its 80 values")
+    assert "the work has begun" in stopped
 
 
 def test_json_and_out_hold_the_verdict_and_everything(

@@ -12,6 +12,7 @@ others. Several attributes are audited one by one, and then all together, as one
 values are the combinations of their groups.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,10 +34,10 @@ from infoshed.auditing.record import AttributeAudit, Audit, Outcomes
 from infoshed.checks import InfoshedError, check_choice, check_number, check_same_length
 from infoshed.information import table_information
 from infoshed.offline import estimate_mi
-from infoshed.offline.advice import data_warnings
+from infoshed.offline.advice import FEW_A_FOLD, data_warnings
 from infoshed.offline.crossfit import make_folds
-from infoshed.offline.estimate import PANELS
-from infoshed.offline.inputs import few_values, representation
+from infoshed.offline.estimate import FOLDS, PANELS
+from infoshed.offline.inputs import few_values, representation, without_singles
 from infoshed.seeds import numpy_generator
 
 LEAST_GROUP = 30
@@ -44,6 +45,11 @@ FEWEST_ROWS = 40  # halves of 20, the least that probes take
 MOST_ROWS = 10_000
 MOST_CELLS = 64  # groups of an intersection: boosting fits trees for each
 MOST_PROBED = 200  # values of an attribute, for the same reason
+MANY_VALUES = 20  # of which rows may be too few for most
+
+
+class FewRowsWarning(UserWarning):
+    """An attribute has so many values that most rows have one which is too rare to be learned."""
 
 
 def audit(
@@ -85,10 +91,11 @@ def audit(
         seed: of everything random. The same seed gives the same audit.
         say: is told what is being worked at.
 
-    Takes about a minute for each attribute on one core, at 10,000 rows or more of 128 columns.
+    Takes about a minute for each attribute on one core, at 10,000 rows or more of 128 columns;
+    before that, a `FewRowsWarning` says where rows are too few for the values of an attribute.
 
-    Raises `InfoshedError` for shapes that do not fit, missing values, one value only, predictions
-    without y; `NonFiniteError` for NaN or infinity in z.
+    Raises `InfoshedError` for shapes that do not fit, missing values, one value only or one for
+    most rows, predictions without y; `NonFiniteError` for NaN or infinity in z.
     """
     check_choice("estimator", estimator, PANELS)
     check_number("least_group", least_group, 1, integer=True)
@@ -110,6 +117,8 @@ def audit(
         guess, notes = read_predictions(truth, predictions, scores, positive, target_name)
         if not truth.classes:
             notes.append(f"{target_name} is a quantity; I(Z;C|Y) is given its {TENTHS} tenths")
+    for part in columns.values():
+        _check_values(part, min(len(z), most_rows))
     job = _Job(z, truth, guess, least_group, most_rows, estimator, seed, say)
     past = None if reference is None else _reference(reference, columns, names)
     found = []
@@ -282,6 +291,26 @@ class _Job:
         except InfoshedError as error:
             raise InfoshedError(f"the probes of {name} (half fit, half judged): {error}") from None
         return found
+
+
+def _check_values(part: Grouped, rows: int) -> None:
+    """Say before the work what is wrong with the values of an attribute of which so many rows are
+    read: an error where most rows have one of their own, a warning where most have a rare one."""
+    if not part.discrete:
+        return
+    without_singles(part.code, list(part.groups), part.name, [])
+    read = part.counts * rows / len(part.code)
+    least = FEW_A_FOLD * FOLDS
+    rare = read < least
+    if len(part.groups) > MANY_VALUES and read[rare].sum() > rows / 2:
+        warnings.warn(
+            f"too few rows for the values of {part.name}: {int(rare.sum()):,} of its "
+            f"{len(part.groups):,} values have fewer than {least} of the {rows:,} rows that are "
+            "read, and what z tells about these will be underestimated; merge values, or give "
+            "floats if it is a quantity",
+            FewRowsWarning,
+            stacklevel=3,
+        )
 
 
 def _reference(

@@ -5,6 +5,7 @@ import numpy as np
 from infoshed.offline.result import Reading
 
 FEW_ROWS = 200
+FEW_A_FOLD = 10  # rows of a value of c, for each fold; fewer do not teach it
 CEILING = 0.98
 IMBALANCE = 0.95
 OVERFIT = -0.02  # nats of a judge that is no use, by more than chance
@@ -52,7 +53,7 @@ def data_warnings(
         )
     if labels is not None:
         counts = np.bincount(labels, minlength=len(levels))
-        few = np.flatnonzero(counts < 10 * folds)
+        few = np.flatnonzero(counts < FEW_A_FOLD * folds)
         if len(few):
             rare = ", ".join(f"{levels[i]} ({counts[i]})" for i in few[:5])
             more = f" and {len(few) - 5} more" if len(few) > 5 else ""

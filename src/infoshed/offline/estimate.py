@@ -45,6 +45,7 @@ from infoshed.offline.views import make_views
 from infoshed.seeds import numpy_generator
 
 FEWEST_ROWS = 10
+FOLDS = 5
 PANELS = ("auto", "quick")
 
 
@@ -91,7 +92,7 @@ def estimate_mi(
     y: Any = None,
     weights: Any = None,
     estimator: str = "auto",
-    folds: int = 5,
+    folds: int = FOLDS,
     seed: int = 0,
     name: str = "c",
 ) -> MIEstimate:
