@@ -207,7 +207,7 @@ def test_categories_hold_for_attribute_and_target_too(tmp_path: Path):
     plain = load(path, target="age", attribute="hours")
     assert (plain.target.kind, plain.attribute.kind) == ("numbers", "continuous")
     named = load(path, target="zip", attribute="hours", categories="zip,hours")
-    assert named.target.names == ("10115", "20095", "80331")
+    assert named.classes == ("10115", "20095", "80331")
     assert named.attribute.kind == "categorical"
 
 
