@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from infoshed.checks import InfoshedError, check_choice
+from infoshed.hog import FEATURES, HOG
+from infoshed.hog import SMALLEST as SMALLEST_HOG
 from infoshed.resnet import SMALLEST, ResNet
 from infoshed.seeds import seeded
 from infoshed.types import as_input
@@ -72,6 +74,13 @@ def resnet(shape: Sequence[int], dim: int) -> nn.Module:
     return ResNet(_image(shape, SMALLEST)[0], dim)
 
 
+def hog(shape: Sequence[int], dim: int) -> nn.Module:
+    """Fixed features of an image, see `infoshed.hog`, standardised, and one linear layer: nothing
+    that the labels teach but the weights of 1,072 features."""
+    _image(shape, SMALLEST_HOG)
+    return nn.Sequential(HOG(), nn.BatchNorm1d(FEATURES, affine=False), _linear(FEATURES, dim))
+
+
 def mlp_encoder(shape: Sequence[int], dim: int) -> nn.Module:
     """Two hidden layers of 128 for tables and features; images are flattened. z is linear in the
     last of them: of few columns behind a ReLU, all may be dead from the start."""
@@ -80,14 +89,24 @@ def mlp_encoder(shape: Sequence[int], dim: int) -> nn.Module:
 
 def linear(shape: Sequence[int], dim: int) -> nn.Module:
     """One linear layer, so that with the head the model is a logistic regression of rank `dim`:
-    for tables in which y is nearly linear in x, or with few rows that break the bias."""
-    return nn.Sequential(nn.Flatten(), nn.Linear(math.prod(shape), dim))
+    for tables in which y is nearly linear in x, or with few rows that break the bias. With as many
+    columns of z as of x it begins as z = x."""
+    return nn.Sequential(nn.Flatten(), _linear(math.prod(shape), dim))
+
+
+def _linear(inputs: int, dim: int) -> nn.Linear:
+    layer = nn.Linear(inputs, dim)
+    if inputs == dim:
+        nn.init.eye_(layer.weight)
+        nn.init.zeros_(layer.bias)
+    return layer
 
 
 ENCODERS: dict[str, Callable[[Sequence[int], int], nn.Module]] = {
     "conv": conv,
     "conv-small": conv_small,
     "resnet": resnet,
+    "hog": hog,
     "mlp": mlp_encoder,
     "linear": linear,
 }

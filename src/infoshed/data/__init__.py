@@ -15,6 +15,7 @@ from infoshed.data.colored_mnist import colored_mnist
 from infoshed.data.colored_mnist_rerun import colored_mnist_rerun
 from infoshed.data.digits import digits
 from infoshed.data.faces import faces
+from infoshed.data.faces_hog import faces_hog
 from infoshed.data.german import german
 from infoshed.data.imdb_faces import imdb_faces
 from infoshed.data.own import FORMATS, is_own, own
@@ -26,6 +27,7 @@ DATASETS: dict[str, Callable[..., DataSet]] = {
     "colored-mnist": colored_mnist,
     "colored-mnist-rerun": colored_mnist_rerun,
     "faces": faces,
+    "faces-hog": faces_hog,
     "imdb-faces": imdb_faces,
     "adult": adult,
     "german": german,

@@ -4,6 +4,7 @@ from dataclasses import fields
 from typing import Any
 
 from infoshed.checks import InfoshedError, check_choice
+from infoshed.methods.ancova import Ancova
 from infoshed.methods.base import Method, Setting
 from infoshed.methods.blindeye import BlindEye
 from infoshed.methods.dann import DANN
@@ -36,6 +37,7 @@ METHODS: dict[str, type[Method]] = {
     "slices": SlicesPenalty,
     "club": ClubPenalty,
     "leace": LEACE,
+    "ancova": Ancova,
 }
 
 
