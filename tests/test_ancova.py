@@ -137,6 +137,11 @@ def test_positions_stand_for_each_of_several_attributes():
     assert covariate(attribute, codes, False).shape == (3, 6)
 
 
+def test_too_few_columns_of_z_are_told():
+    with pytest.warns(UserWarning, match="2 for 6 columns of x; .* encoder linear, dim 6"):
+        fit(decided(600), "ancova", dim=2)
+
+
 def test_a_binary_attribute_that_is_the_class_is_refused_before_training(table: DataSet):
     codes = {"train": table.train, "validation": table.validation}
     same = {k: replace(s, c=s.y[:, None].to(s.c.dtype)) for k, s in codes.items()}

@@ -79,6 +79,8 @@ class SharedFlags:
     average: Annotated[float | None, Parameter(group=TRAINING)] = None
     "Decay of the averaged weights that are kept (0.995); 0 keeps the last weights."
     encoder: Annotated[str | None, Parameter(group=TRAINING, help=ENCODER_HELP)] = None
+    dim: Annotated[int | None, Whole, Parameter(group=TRAINING)] = None
+    "Columns of z; unless given, the data set's recipe."
     precision: Annotated[str | None, Parameter(group=TRAINING)] = None
     "What the encoder computes in: float32, or bfloat16 for speed (float32)."
 
@@ -93,6 +95,8 @@ class SharedFlags:
     "Critic steps per encoder step, K (1)."
     critic_lr: Annotated[float | None, Parameter(group=METHOD)] = None
     "Learning rate of the critic (0.001)."
+    ordered: Annotated[bool | None, Parameter(group=METHOD)] = None
+    "Take the attribute's values as numbers at equal distances, in their order (ancova)."
 
 
 @Parameter(name="*")
@@ -155,7 +159,7 @@ def command_of(run: Run) -> str:
     """The command that trains `run` again; a data folder is left out, being the machine's own."""
     config = run.config
     settings = {"method": config.method, "seed": config.seed, "epochs": config.epochs}
-    names = ("batch_size", "lr", "average", "encoder", "precision")
+    names = ("batch_size", "lr", "average", "encoder", "dim", "precision")
     settings |= {name: getattr(config, name) for name in names}
     settings |= {k: v for k, v in config.params.items() if k != "seed"}
     settings |= {k: v for k, v in config.options.items() if v is not None}

@@ -273,6 +273,7 @@ def check_settings(
     lr: float | None = None,
     average: float | None = None,
     encoder: str | None = None,
+    dim: int | None = None,
     precision: str | None = None,
     track: str | None = None,
     **options: Any,
@@ -281,6 +282,7 @@ def check_settings(
     before one is read."""
     method_options(method, options)
     numbers = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "average": average}
+    numbers["dim"] = dim
     _check_numbers({"seed": seed} | {k: v for k, v in numbers.items() if v is not None})
     for name, value, known in (
         ("encoder", encoder, ENCODERS),

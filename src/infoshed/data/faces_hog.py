@@ -17,8 +17,11 @@ CHUNK = 512  # pictures
 def faces_hog(
     *, train_on: str = "EB1", seed: int = 0, data_dir: str | Path | None = None
 ) -> DataSet:
-    """`faces` with x (n, 1072), the features of `infoshed.hog`, each standardised by its mean and
-    deviation in the training split. Arguments as of `faces`."""
+    """UTKFace by fixed features of the pictures, for linear models.
+
+    x (n, 1072) are the features of `infoshed.hog`, each standardised by its mean and deviation in
+    the training split. All else, and the arguments, as of `faces`.
+    """
     data = faces(train_on=train_on, seed=seed, data_dir=data_dir)
     train = _features(data.train)
     mean, spread = train.mean(0), train.std(0).clamp_min(1e-6)

@@ -26,6 +26,7 @@ The covariate v(c) is `Attribute.features`; levels in an order have their positi
 `ordered` says so. The covariance S is shrunk by the rule of Ledoit and Wolf (2004).
 """
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +69,14 @@ class Ancova(Plain):
     def __init__(self, setting: Setting, options: Any):
         super().__init__(setting, options)
         train = setting.data.train
+        features = train.x.shape[-1] if train.x.ndim == 2 else 0
+        if setting.prior.decided and setting.model.dim < features:
+            warnings.warn(
+                f"method 'ancova' weighs the columns of z, {setting.model.dim} for {features} "
+                f"columns of x; to weigh all of them give encoder linear, dim {features} and one "
+                "epoch",
+                stacklevel=2,
+            )
         effect_within(  # before training, not after it, where there is no such effect
             torch.zeros(len(train), 1).double(),
             covariate(setting.data.attribute, train.c, options.ordered),
