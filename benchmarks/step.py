@@ -2,6 +2,7 @@
 
     python benchmarks/step.py --data-dir ../shared/data/mnist [--minutes 4] [--threads 1]
     python benchmarks/step.py --data-dir ../shared/data/mnist --reach   # about half an hour
+    python benchmarks/step.py --data-dir ../shared/data/mnist --methods   # about three minutes
 
 1. Steps: blocks of encoder steps of both, in turn, so that a noisy machine hurts both alike; the
    ratio of the medians is the result.
@@ -9,6 +10,7 @@
 3. With `--reach` instead: seconds of processor time (so that other work on the machine counts
    little) until `mi` reaches 82, 90 and 94% on the unbiased test, and the accuracy of the published
    schedule and of LNTL meanwhile, which train `TIMES` times as long as `mi` needs for 90%.
+4. With `--methods` instead: processor time of a step of every method, as a multiple of plain's.
 
 The test is looked at for measuring only; nothing is chosen by it. Every figure is printed and
 appended to benchmarks/results/step.jsonl.
@@ -19,7 +21,7 @@ import json
 import resource
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -28,6 +30,7 @@ from typing import Protocol
 import torch
 
 import infoshed
+from infoshed import METHODS
 from infoshed.evaluate import evaluate
 from infoshed.run import versions
 from infoshed.train import Training, make_config
@@ -86,18 +89,21 @@ class Library:
 
 
 def steps_per_second(
-    contenders: Mapping[str, Contender], blocks: int, seconds: float
+    contenders: Mapping[str, Contender],
+    blocks: int,
+    seconds: float,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, float]:
-    """Median over blocks of steps per second; the contenders take turns."""
+    """Median over blocks of steps per second of the `clock`; the contenders take turns."""
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(blocks):
         for name, contender in contenders.items():
             contender.step()
-            count, start = 0, time.perf_counter()
-            while time.perf_counter() - start < seconds:
+            count, start = 0, clock()
+            while clock() - start < seconds:
                 contender.step()
                 count += 1
-            rates[name].append(count / (time.perf_counter() - start))
+            rates[name].append(count / (clock() - start))
     return {name: statistics.median(values) for name, values in rates.items()}
 
 
@@ -180,9 +186,24 @@ def reach_all(arguments: argparse.Namespace) -> None:
     append(arguments, {"reach": curves, "reached": reached})
 
 
+def all_methods(arguments: argparse.Namespace) -> None:
+    """Part 4."""
+    data = data_of(arguments)
+    names = [n for n, m in METHODS.items() if data.attribute.kind in m.kinds]
+    contenders = {name: contender_of(name, data, arguments.seed) for name in names}
+    rates = steps_per_second(contenders, blocks=3, seconds=2, clock=time.process_time)
+    costs = {name: rates["plain"] / rate for name, rate in rates.items()}
+    print(
+        f"a step of plain: {1e3 / rates['plain']:.1f} ms of processor time; of others, times that:"
+    )
+    for name, cost in sorted(costs.items(), key=lambda item: item[1]):
+        print(f"  {name:12} {cost:.2f}")
+    append(arguments, {"method_steps_per_second": rates})
+
+
 def append(arguments: argparse.Namespace, figures: dict[str, object]) -> None:
     """Add a row to the results."""
-    about = {k: v for k, v in vars(arguments).items() if k not in ("data_dir", "reach")}
+    about = {k: v for k, v in vars(arguments).items() if k not in ("data_dir", "reach", "methods")}
     RESULTS.parent.mkdir(exist_ok=True)
     with RESULTS.open("a") as file:
         file.write(json.dumps(about | figures | {"versions": versions()}) + "\n")
@@ -196,10 +217,12 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--reach", action="store_true", help="time until given accuracies")
+    parser.add_argument("--methods", action="store_true", help="cost of a step of every method")
     arguments = parser.parse_args()
-    if arguments.reach:
-        reach_all(arguments)
-        return
+    for asked, part in ((arguments.reach, reach_all), (arguments.methods, all_methods)):
+        if asked:
+            part(arguments)
+            return
     data = data_of(arguments)
     contenders = {n: contender_of(n, data, arguments.seed) for n in ("published", "mi", "plain")}
     rates = steps_per_second(contenders, blocks=5, seconds=6)
