@@ -137,9 +137,11 @@ def test_positions_stand_for_each_of_several_attributes():
     assert covariate(attribute, codes, False).shape == (3, 6)
 
 
-def test_too_few_columns_of_z_are_told():
-    with pytest.warns(UserWarning, match="2 for 6 columns of x; .* encoder linear, dim 6"):
-        fit(decided(600), "ancova", dim=2)
+def test_z_of_a_table_is_all_of_its_columns_unless_asked(table: DataSet):
+    config = fit(table, "ancova").config
+    assert (config.encoder, config.dim, config.epochs) == ("linear", table.train.x.shape[1], 1)
+    config = fit(table, "ancova", encoder="mlp", dim=3, epochs=2).config
+    assert (config.encoder, config.dim, config.epochs) == ("mlp", 3, 2)
 
 
 def test_a_binary_attribute_that_is_the_class_is_refused_before_training(table: DataSet):

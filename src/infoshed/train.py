@@ -326,9 +326,9 @@ def make_config(
     check_data(method, data)
     recipe = asdict(data.recipe)
     del recipe["options"]
-    recipe_encoder = recipe.pop("encoder")
-    values: dict[str, Any] = {"average": AVERAGE} | recipe | METHODS[method].defaults
+    values: dict[str, Any] = {"average": AVERAGE} | recipe | METHODS[method].defaults(data, encoder)
     values |= {k: v for k, v in given.items() if v is not None}
+    usual_encoder = values.pop("encoder")
     _check_numbers(values | {"seed": seed})
     values |= {name: int(values[name]) for name in ("epochs", "batch_size", "dim")}
     values |= {name: float(values[name]) for name in ("lr", "average")}
@@ -338,7 +338,7 @@ def make_config(
         method=method,
         options=options,
         seed=int(seed),
-        encoder="custom" if isinstance(encoder, nn.Module) else encoder or recipe_encoder,
+        encoder="custom" if isinstance(encoder, nn.Module) else encoder or usual_encoder,
         shape=tuple(data.train.x.shape[1:]),
         target=data.target.to_dict(),
         attribute=data.attribute.to_dict(),

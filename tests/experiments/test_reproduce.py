@@ -107,7 +107,7 @@ def test_colored_mnist_is_reproduced(run: Command, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "only"), [("faces", "plain"), ("fairness", "plain,threshold-parity")]
+    ("name", "only"), [("faces", "plain,ancova"), ("fairness", "plain,threshold-parity")]
 )
 def test_experiments_on_real_data_are_reproduced(run: Command, name: str, only: str):
     if not SHARED.is_dir():

@@ -18,15 +18,14 @@ per unit between the classes as within them, and alike in all.
 
 The encoder is trained as by `plain`. Where c decides y that can break the assumption: features that
 are flat in c within each class, and leap between them, serve a deep net best. There the method is
-for features that were made without such training: embeddings and tables (encoder `linear` with as
-many columns of z as of x, which begins as z = x, and one epoch), a pretrained module whose
-parameters are frozen, images by their gradients (`hog` with `dim` 1072).
+for features that were made without such training: embeddings and tables, which by default are
+kept but for one epoch (encoder `linear` with as many columns of z as of x, where z = x at first), a
+pretrained module whose parameters are frozen, images by their gradients (encoder `hog`, `dim` 1072).
 
 The covariate v(c) is `Attribute.features`; levels in an order have their positions instead, if
 `ordered` says so. The covariance S is shrunk by the rule of Ledoit and Wolf (2004).
 """
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +40,7 @@ from infoshed.label_prior import linear_scores
 from infoshed.methods.base import Setting
 from infoshed.methods.supervised import Plain
 from infoshed.nn import Model
+from infoshed.types import DataSet
 
 TOLERANCE = 1e-3
 
@@ -66,17 +66,16 @@ class Ancova(Plain):
     Options = AncovaOptions
     targets = ("classes",)
 
+    @classmethod
+    def defaults(cls, data: DataSet, encoder: Any) -> dict[str, Any]:
+        x = data.train.x
+        if encoder is not None or x.ndim != 2:
+            return {}
+        return {"encoder": "linear", "dim": x.shape[1], "epochs": 1}
+
     def __init__(self, setting: Setting, options: Any):
         super().__init__(setting, options)
         train = setting.data.train
-        features = train.x.shape[-1] if train.x.ndim == 2 else 0
-        if setting.prior.decided and setting.model.dim < features:
-            warnings.warn(
-                f"method 'ancova' weighs the columns of z, {setting.model.dim} for {features} "
-                f"columns of x; to weigh all of them give encoder linear, dim {features} and one "
-                "epoch",
-                stacklevel=2,
-            )
         effect_within(  # before training, not after it, where there is no such effect
             torch.zeros(len(train), 1).double(),
             covariate(setting.data.attribute, train.c, options.ordered),

@@ -57,15 +57,14 @@ class Method(ABC):
     """Base of the methods in `METHODS`. One that sets `stopped` ends the training after the epoch.
 
     Class attributes: `summary`, one line for people; `reference`; `Options`, a frozen dataclass
-    of the method's own options; `defaults`, training settings that replace the recipe's; `kinds`,
-    the kinds of attribute that it takes; `targets`, the kinds of target; `weighs`, whether it takes
-    row weights and rows whose c is missing, which each method says for itself: it is not inherited.
+    of the method's own options; `kinds`, the kinds of attribute that it takes; `targets`, the kinds
+    of target; `weighs`, whether it takes row weights and rows whose c is missing, which each method
+    says for itself: it is not inherited.
     """
 
     summary: ClassVar[str]
     reference: ClassVar[str]
     Options: ClassVar[type] = NoOptions
-    defaults: ClassVar[dict[str, Any]] = {}
     kinds: ClassVar[tuple[str, ...]] = KINDS
     targets: ClassVar[tuple[str, ...]] = tuple(TARGETS)
     weighs: ClassVar[bool] = False
@@ -74,6 +73,12 @@ class Method(ABC):
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
         cls.weighs = vars(cls).get("weighs", False)
+
+    @classmethod
+    def defaults(cls, data: DataSet, encoder: Any) -> dict[str, Any]:
+        """Settings of `fit` that replace those of the recipe, unless they are given; `encoder` is
+        what was given, or None."""
+        return {}
 
     @classmethod
     def extend(cls, model: Model) -> Model:

@@ -14,7 +14,7 @@ zero where g_mi vanishes; here such a gradient stays 0.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,7 +25,7 @@ from infoshed.estimators import build_estimator
 from infoshed.methods.base import Fresh, Method, Setting, plain_loss, step_metrics
 from infoshed.optim import adam, like, restore
 from infoshed.seeds import seeded, torch_generator
-from infoshed.types import Batch
+from infoshed.types import Batch, DataSet
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,10 @@ class MIPublished(Method):
     summary = "the paper's schedule as published: shuffled critic, K = 40, two Adams"
     reference = "arXiv 2003.06430"
     Options = PublishedOptions
-    defaults: ClassVar[dict[str, Any]] = {"lr": 1e-4, "average": 0.0}
+
+    @classmethod
+    def defaults(cls, data: DataSet, encoder: Any) -> dict[str, Any]:
+        return {"lr": 1e-4, "average": 0.0}
 
     def __init__(self, setting: Setting, options: PublishedOptions):
         super().__init__(setting, options)
