@@ -102,7 +102,7 @@ def test_scores_are_log_densities_at_the_mean_of_c():
     rest = z - (v - v.mean(0)) @ effect_within(z, v, y, "c")
     means = [rest[y == k].mean(0) for k in range(3)]
     spread = np.cov((rest - torch.stack(means)[y]).T)
-    law = [multivariate_normal(m, spread).logpdf(z[:99]) for m in means]
+    law = [multivariate_normal(m.numpy(), spread).logpdf(z[:99]) for m in means]  # type: ignore
     expected = np.stack(law, 1) + np.log(np.bincount(y) / len(y))
     with torch.no_grad():
         found = run.model(z[:99].float()).numpy()
@@ -122,19 +122,55 @@ def test_levels_that_decide_the_class_need_an_order():
     values, attribute = ages(y)
     codes = attribute.encode(values)
     z = torch.randn(600, 2).double()
-    with pytest.raises(InfoshedError, match=r"'age' does not vary within the classes.*"):
+    with pytest.raises(InfoshedError, match=r"'age' does not vary within the classes.*`ordered`"):
         effect_within(z, covariate(attribute, codes, False), y, "age")
     expected = LinearRegression().fit(np.stack([codes[:, 0], y], 1), z).coef_[:, 0]
     found = effect_within(z, covariate(attribute, codes, True), y, "age")
     np.testing.assert_allclose(found[0], expected, rtol=1e-8)
 
 
-def test_positions_stand_for_each_of_several_attributes():
+def test_ranks_stand_for_each_of_several_attributes():
     pair = [Categorical.from_values([0, 1, 2], name) for name in ("hue", "shade")]
     attribute = MultiCategorical("colour", tuple(pair))
     codes = torch.tensor([[0, 2], [1, 1], [2, 0]])
     assert covariate(attribute, codes, True).tolist() == codes.tolist()
     assert covariate(attribute, codes, False).shape == (3, 6)
+
+
+def test_text_is_ranked_by_its_first_number():
+    texts = ["15-19", "5-9", "10-14", "over 20"]
+    attribute = Categorical.from_values(texts, "age")
+    ranks = covariate(attribute, attribute.encode(texts), True)
+    assert ranks.flatten().tolist() == [2, 0, 1, 3]
+
+
+@pytest.mark.parametrize("levels", [["low", "middle", "high"], ["1 a", "1 b", "2"]])
+def test_text_in_no_order_that_can_be_told_is_refused(levels: list[str]):
+    attribute = Categorical.from_values(levels, "dose")
+    with pytest.raises(InfoshedError, match="order of the levels of 'dose' cannot be told"):
+        covariate(attribute, attribute.encode(levels), True)
+
+
+def test_a_quantity_needs_no_order_and_many_values_are_refused():
+    values = np.arange(300.0)
+    quantity, many = (
+        Continuous.from_values(values, "age"),
+        Categorical.from_values(range(300), "zip"),
+    )
+    with pytest.raises(InfoshedError, match="'age' is a quantity; leave `ordered` out"):
+        covariate(quantity, quantity.encode(values), True)
+    codes = many.encode(range(300))
+    with pytest.raises(InfoshedError, match="at most 256 values of 'zip', got 300"):
+        covariate(many, codes, False)
+    assert covariate(many, codes, True).shape == (300, 1)
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1, 1e4])
+def test_a_tie_is_seen_on_any_scale_beside_what_varies(scale: float):
+    y = torch.arange(400) % 2
+    tied = torch.stack([scale * torch.randn(400).double() + y, y.double()], 1)
+    with pytest.raises(InfoshedError, match="'pair' does not vary within the classes"):
+        effect_within(torch.randn(400, 2).double(), tied, y, "pair")
 
 
 def test_z_of_a_table_is_all_of_its_columns_unless_asked(table: DataSet):

@@ -533,5 +533,8 @@ def test_a_gap_does_not_change_what_an_attribute_is():
 
 def test_no_row_is_left():
     write("d.csv", "z,sex,y\n1.5,m,\n2.5,,0\n")
-    with pytest.raises(InfoshedError, match="no row is left: each lacks sex or y"):
+    with pytest.raises(InfoshedError, match="no row is left: each lacks 'sex' or 'y'"):
+        read_sample("d.csv:z", "d.csv:sex", "d.csv:y")
+    write("d.csv", "z,sex,y\n1.5,,\n2.5,,0\n")
+    with pytest.raises(InfoshedError, match="no row is left: empty: 'sex'"):
         read_sample("d.csv:z", "d.csv:sex", "d.csv:y")

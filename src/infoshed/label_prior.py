@@ -34,6 +34,7 @@ from infoshed.attributes import Attribute
 from infoshed.targets import Target
 
 if TYPE_CHECKING:
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.linear_model import LogisticRegression
 
 WEIGHT_CAP = 30.0
@@ -176,14 +177,16 @@ class TargetPrior:
         return self.target.chance([part.log_marginal for part in self.parts])
 
 
-def linear_scores(regression: "LogisticRegression", classes: int) -> tuple[Tensor, Tensor]:
-    """Weight (classes, d) and bias (classes,) of the scores of a fitted multinomial regression,
-    whose labels were classes 0, 1, ...; a class without rows gets a score of -30."""
-    weight = torch.from_numpy(regression.coef_).float()
-    bias = torch.from_numpy(regression.intercept_).float()
+def linear_scores(
+    model: "LogisticRegression | LinearDiscriminantAnalysis", classes: int
+) -> tuple[Tensor, Tensor]:
+    """Weight (classes, d) and bias (classes,) of the scores of a fitted linear classifier, whose
+    labels were classes 0, 1, ...; a class without rows gets a score of -30."""
+    weight = torch.from_numpy(model.coef_).float()
+    bias = torch.from_numpy(model.intercept_).float()
     if len(weight) == 1:  # two classes: scikit-learn keeps the difference of their scores
         weight, bias = torch.cat([0 * weight, weight]), torch.cat([0 * bias, bias])
-    seen = torch.from_numpy(regression.classes_)
+    seen = torch.from_numpy(model.classes_)
     return (
         torch.zeros(classes, weight.shape[1]).index_copy_(0, seen, weight),
         torch.full((classes,), -30.0).index_copy_(0, seen, bias),

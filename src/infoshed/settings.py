@@ -96,7 +96,7 @@ class SharedFlags:
     critic_lr: Annotated[float | None, Parameter(group=METHOD)] = None
     "Learning rate of the critic (0.001)."
     ordered: Annotated[bool | None, Parameter(group=METHOD)] = None
-    "Take the attribute's values as numbers at equal distances, in their order (ancova)."
+    "Take the attribute's values as numbers at equal distances; text by its first number (ancova)."
 
 
 @Parameter(name="*")

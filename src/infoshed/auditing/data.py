@@ -303,7 +303,8 @@ def _advice(
         "unclear": f"too few rows to tell whether {c} and {y} are tied: independence is not "
         f"rejected (p = {p:.2g}), and I(C;Y) may be as much as {high:.2g} nats",
         "determined": f"debiasing is impossible with these rows: {c} determines {y}, so no method "
-        "can tell the one from the other; collect rows that break the tie",
+        "can tell the one from the other without a further assumption (method ancova has one); "
+        "collect rows that break the tie",
         "weak": f"{c} and {y} are tied, but weakly ({most}): train plainly first, and look at what "
         "the model does with each group before debiasing",
         "tied": "use the conditional form, I(Z;C|Y), the default of method mi: a z that predicts "

@@ -1,5 +1,6 @@
 """The faces of `infoshed.data.faces` by fixed features of their pictures, `infoshed.hog`: what a
-linear model of them can know, computed once.
+linear model of them can know, computed once. For comparing methods: a run reads features, not
+pictures. One that is to read pictures trains on `faces` with encoder `hog`.
 """
 
 from dataclasses import replace

@@ -20,16 +20,18 @@ def complete(needed: Iterable[tuple[str, np.ndarray]]) -> tuple[np.ndarray, list
 
     Raises `InfoshedError` where no row is left.
     """
-    names, lacking, notes = [], [], []
+    names, lacking, notes, empty = [], [], [], []
     for name, column in needed:
         lacks = missing(column).reshape(len(column), -1).any(1)
-        names.append(name)
+        names.append(f"'{name}'")
         lacking.append(lacks)
+        empty += names[-1:] * bool(lacks.all())
         if lacks.any():
             notes.append(f"dropped: {int(lacks.sum()):,} rows without '{name}'")
     keep = ~np.any(lacking, axis=0)
     if not keep.any():
-        raise InfoshedError(f"no row is left: each lacks {' or '.join(names)}")
+        told = f"empty: {', '.join(empty)}" if empty else f"each lacks {' or '.join(names)}"
+        raise InfoshedError(f"no row is left: {told}")
     return keep, notes
 
 

@@ -9,6 +9,8 @@ of what remains,
     z' = z - B (v(c) - E v),    h(z)_y = log p(z | y, E v) + log p(y), up to a constant
 
 fitted on z' once the encoder is trained, and used on z, since at deployment c need not be known.
+(To count the spread that c adds to z there, S + B Var(v) B^T, would be right for that z; but what
+z tells of c is then reason enough to read y by it once more.)
 
 It is the generative twin of adjusted logits (see `infoshed.label_prior`), whose h(z) is the same
 log p(z|y,c) + log p(y). Those need rows of all classes at a c. Where c decides y there are none,
@@ -19,13 +21,16 @@ per unit between the classes as within them, and alike in all.
 The encoder is trained as by `plain`. Where c decides y that can break the assumption: features that
 are flat in c within each class, and leap between them, serve a deep net best. There the method is
 for features that were made without such training: embeddings and tables, which by default are
-kept but for one epoch (encoder `linear` with as many columns of z as of x, where z = x at first), a
-pretrained module whose parameters are frozen, images by their gradients (encoder `hog`, `dim` 1072).
+kept but for one epoch (encoder `linear` with as many columns of z as of x, where z = x at first); a
+pretrained module whose parameters are frozen; images by their gradients (`hog` with `dim` 1072).
 
-The covariate v(c) is `Attribute.features`; levels in an order have their positions instead, if
-`ordered` says so. The covariance S is shrunk by the rule of Ledoit and Wolf (2004).
+The covariate v(c) is `Attribute.features`; with `ordered` the levels of discrete parts have their
+ranks instead: of text by the first number in it ("5-9" before "10-14"). The covariance S is shrunk
+by the rule of Ledoit and Wolf (2004).
 """
 
+import re
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +47,9 @@ from infoshed.methods.supervised import Plain
 from infoshed.nn import Model
 from infoshed.types import DataSet
 
-TOLERANCE = 1e-3
+TOLERANCE = 1e-3  # deviations of v
+NEGLIGIBLE = 1e-9  # of the variance of v
+WIDEST = 256
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ class AncovaOptions:
     """Options of `ancova`.
 
     Args:
-        ordered: take the levels of c as equally spaced numbers, in the order of their codes.
+        ordered: take the levels of c as numbers at equal distances, in their order.
     """
 
     ordered: bool = False
@@ -75,13 +82,10 @@ class Ancova(Plain):
 
     def __init__(self, setting: Setting, options: Any):
         super().__init__(setting, options)
-        train = setting.data.train
-        effect_within(  # before training, not after it, where there is no such effect
-            torch.zeros(len(train), 1).double(),
-            covariate(setting.data.attribute, train.c, options.ordered),
-            train.y,
-            setting.data.attribute.name,
-        )
+        train, attribute = setting.data.train, setting.data.attribute
+        v = covariate(attribute, train.c, options.ordered)
+        # Before training, not after it, where there is no such effect.
+        effect_within(torch.zeros(len(v), 1).double(), v, train.y, attribute.name)
 
     @torch.no_grad()
     def finish(self, model: Model) -> None:
@@ -92,17 +96,47 @@ class Ancova(Plain):
         z = features_of(model, train).double()
         rest = z - (v - v.mean(0)) @ effect_within(z, v, train.y, attribute.name)
         discriminant = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
-        discriminant.fit(rest.numpy(), train.y.numpy())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of a class with one row
+            discriminant.fit(rest.numpy(), train.y.numpy())
         weight, bias = linear_scores(discriminant, model.outputs)
         model.head.weight.copy_(weight)
         model.head.bias.copy_(bias)
 
 
 def covariate(attribute: Attribute, codes: Tensor, ordered: bool) -> Tensor:
-    """v(c), float64 (n, width), of codes (n, columns)."""
-    parts = zip(attribute.parts, attribute.split(codes), strict=True)
-    numbers = [c if ordered and part.heads else part.features(c) for part, c in parts]
-    return torch.cat([v.double() for v in numbers], 1)
+    """v(c), float64 (n, width), of codes (n, columns). Raises `InfoshedError` for a quantity, or
+    levels whose order cannot be told, said to be `ordered`, and for more than `WIDEST` columns."""
+    parts = list(zip(attribute.parts, attribute.split(codes), strict=True))
+    if ordered and not attribute.heads and all(not part.heads for part, _ in parts):
+        raise InfoshedError(f"'{attribute.name}' is a quantity; leave `ordered` out")
+    numbers = [
+        ranks(part)[c[:, 0]][:, None] if ordered and part.heads else part.features(c).double()
+        for part, c in parts
+    ]
+    width = sum(v.shape[1] for v in numbers)
+    if width > WIDEST:
+        raise InfoshedError(
+            f"method 'ancova' takes at most {WIDEST} values of '{attribute.name}', got {width}; "
+            "if they are in order, say so with `ordered`"
+        )
+    return torch.cat(numbers, 1)
+
+
+def ranks(part: Attribute) -> Tensor:
+    """The ranks 0, 1, ... of the levels of a discrete attribute, float64, by code. Raises
+    `InfoshedError` for texts that no number puts in an order."""
+    levels: tuple = part.levels  # type: ignore[attr-defined]
+    if not any(isinstance(level, str) for level in levels) or len(levels) == 2:
+        return torch.arange(len(levels)).double()
+    found = [re.search(r"\d+(\.\d+)?", str(level)) for level in levels]
+    keys = [float(match[0]) for match in found if match]
+    if len(set(keys)) < len(levels):
+        raise InfoshedError(
+            f"the order of the levels of '{part.name}' cannot be told: each needs a number of its "
+            f"own at its first place, such as '5-9' and '10-14'; got {', '.join(levels[:6])}"
+        )
+    return torch.tensor(keys, dtype=torch.float64).argsort().argsort().double()
 
 
 def effect_within(z: Tensor, v: Tensor, y: Tensor, name: str) -> Tensor:
@@ -115,16 +149,18 @@ def effect_within(z: Tensor, v: Tensor, y: Tensor, name: str) -> Tensor:
     members = F.one_hot(y).double()
     members = members[:, members.any(0)]
     of_class = members / members.sum(0)  # (n, classes): columns average over a class
-    inner = v - members @ (of_class.T @ v)
-    moments = inner.T @ inner
-    negligible = 1e-9 * float((v - v.mean(0)).square().sum())
-    inverse = torch.linalg.pinv(moments, hermitian=True, atol=negligible, rtol=0.0)
-    between = of_class.T @ v - v.mean(0)
+    scale = v.std(0, correction=0)
+    scale = torch.where(scale > 0, scale, 1)
+    v = (v - v.mean(0)) / scale  # so that every column has its say in what is negligible
+    between = of_class.T @ v
+    inner = v - members @ between
+    moments = inner.T @ inner / len(v)
+    inverse = torch.linalg.pinv(moments, hermitian=True, atol=NEGLIGIBLE, rtol=0.0)
     lost = between - between @ inverse @ moments
-    if lost.abs().max() > TOLERANCE * between.abs().max():
+    if lost.abs().max() > TOLERANCE:
         raise InfoshedError(
             f"'{name}' does not vary within the classes in the way in which they differ, so its "
-            "effect cannot be told from theirs; if its levels are in order, say so with "
-            "ordered=True, or add rows that break the tie"
+            "effect cannot be told from theirs; give it as a quantity or, of more than two levels "
+            "in an order, with `ordered`; or add rows that break the tie"
         )
-    return inverse @ inner.T @ z
+    return inverse @ inner.T @ z / len(v) / scale[:, None]
