@@ -117,47 +117,48 @@ def ages(y: torch.Tensor) -> tuple[np.ndarray, Categorical]:
     return levels[within + 3 * y.numpy()], Categorical.from_values(levels, "age", levels.tolist())
 
 
-def test_levels_that_decide_the_class_need_an_order():
+def test_levels_that_decide_the_class_need_numbers():
     y = torch.arange(600) % 2
     values, attribute = ages(y)
     codes = attribute.encode(values)
     z = torch.randn(600, 2).double()
-    with pytest.raises(InfoshedError, match=r"'age' does not vary within the classes.*`ordered`"):
+    with pytest.raises(InfoshedError, match=r"'age' does not vary within the classes.*`numeric`"):
         effect_within(z, covariate(attribute, codes, False), y, "age")
-    expected = LinearRegression().fit(np.stack([codes[:, 0], y], 1), z).coef_[:, 0]
+    years = np.array([int(value.split("-")[0]) for value in values])
+    expected = LinearRegression().fit(np.stack([years, y], 1), z).coef_[:, 0]
     found = effect_within(z, covariate(attribute, codes, True), y, "age")
     np.testing.assert_allclose(found[0], expected, rtol=1e-8)
 
 
-def test_ranks_stand_for_each_of_several_attributes():
-    pair = [Categorical.from_values([0, 1, 2], name) for name in ("hue", "shade")]
+def test_numbers_stand_for_each_of_several_attributes():
+    pair = [Categorical.from_values([1, 5, 20], "hue"), Categorical.from_values([0, 1], "dark")]
     attribute = MultiCategorical("colour", tuple(pair))
-    codes = torch.tensor([[0, 2], [1, 1], [2, 0]])
-    assert covariate(attribute, codes, True).tolist() == codes.tolist()
-    assert covariate(attribute, codes, False).shape == (3, 6)
+    codes = torch.tensor([[0, 1], [1, 1], [2, 0]])
+    assert covariate(attribute, codes, True).tolist() == [[1, 1], [5, 1], [20, 0]]
+    assert covariate(attribute, codes, False).shape == (3, 5)
 
 
-def test_text_is_ranked_by_its_first_number():
-    texts = ["15-19", "5-9", "10-14", "over 20"]
+def test_text_is_the_first_number_in_it():
+    texts = ["15-19", "-5", "10-14", "over 20.5"]
     attribute = Categorical.from_values(texts, "age")
-    ranks = covariate(attribute, attribute.encode(texts), True)
-    assert ranks.flatten().tolist() == [2, 0, 1, 3]
+    found = covariate(attribute, attribute.encode(texts), True)
+    assert found.flatten().tolist() == [15, -5, 10, 20.5]
 
 
 @pytest.mark.parametrize("levels", [["low", "middle", "high"], ["1 a", "1 b", "2"]])
-def test_text_in_no_order_that_can_be_told_is_refused(levels: list[str]):
+def test_text_without_a_number_each_is_refused(levels: list[str]):
     attribute = Categorical.from_values(levels, "dose")
-    with pytest.raises(InfoshedError, match="order of the levels of 'dose' cannot be told"):
+    with pytest.raises(InfoshedError, match="levels of 'dose' do not name a number each"):
         covariate(attribute, attribute.encode(levels), True)
 
 
-def test_a_quantity_needs_no_order_and_many_values_are_refused():
+def test_a_quantity_is_one_already_and_many_values_are_refused():
     values = np.arange(300.0)
     quantity, many = (
         Continuous.from_values(values, "age"),
         Categorical.from_values(range(300), "zip"),
     )
-    with pytest.raises(InfoshedError, match="'age' is a quantity; leave `ordered` out"):
+    with pytest.raises(InfoshedError, match="'age' is a quantity already; leave `numeric` out"):
         covariate(quantity, quantity.encode(values), True)
     codes = many.encode(range(300))
     with pytest.raises(InfoshedError, match="at most 256 values of 'zip', got 300"):

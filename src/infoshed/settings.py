@@ -95,8 +95,8 @@ class SharedFlags:
     "Critic steps per encoder step, K (1)."
     critic_lr: Annotated[float | None, Parameter(group=METHOD)] = None
     "Learning rate of the critic (0.001)."
-    ordered: Annotated[bool | None, Parameter(group=METHOD)] = None
-    "Take the attribute's values as numbers at equal distances; text by its first number (ancova)."
+    numeric: Annotated[bool | None, Parameter(group=METHOD)] = None
+    "Take the attribute's values as the numbers they name; text by its first number (ancova)."
 
 
 @Parameter(name="*")

@@ -27,8 +27,8 @@ EPOCHS, SEEDS = 8, 3
 PRECISION = "bfloat16"  # for speed
 FEATURE_SETTINGS = {"epochs": 12}
 FIRST = ("mi", "plain", "ancova", "reweigh", "lntl", "blindeye", "dann", "end", "group-dro")
-# Ages are in order; z is all of the features, which one epoch hardly turns.
-ANCOVA = Contender("ancova", {"ordered": True}, {"faces-hog": {"dim": FEATURES, "epochs": 1}})
+# An age bin is its first year; z is all of the features, which one epoch hardly turns.
+ANCOVA = Contender("ancova", {"numeric": True}, {"faces-hog": {"dim": FEATURES, "epochs": 1}})
 QUICK = ("mi", "plain", "ancova")
 QUICK_EPOCHS, QUICK_ROWS = 3, 3000
 

@@ -24,9 +24,9 @@ for features that were made without such training: embeddings and tables, which 
 kept but for one epoch (encoder `linear` with as many columns of z as of x, where z = x at first); a
 pretrained module whose parameters are frozen; images by their gradients (`hog` with `dim` 1072).
 
-The covariate v(c) is `Attribute.features`; with `ordered` the levels of discrete parts have their
-ranks instead: of text by the first number in it ("5-9" before "10-14"). The covariance S is shrunk
-by the rule of Ledoit and Wolf (2004).
+The covariate v(c) is `Attribute.features`; with `numeric` each level of discrete parts is the
+number that it is, or that comes first in its text ("10-14" is 10). The covariance S is shrunk by
+the rule of Ledoit and Wolf (2004).
 """
 
 import re
@@ -57,10 +57,10 @@ class AncovaOptions:
     """Options of `ancova`.
 
     Args:
-        ordered: take the levels of c as numbers at equal distances, in their order.
+        numeric: take the levels of c as the numbers that they name.
     """
 
-    ordered: bool = False
+    numeric: bool = False
 
 
 class Ancova(Plain):
@@ -83,7 +83,7 @@ class Ancova(Plain):
     def __init__(self, setting: Setting, options: Any):
         super().__init__(setting, options)
         train, attribute = setting.data.train, setting.data.attribute
-        v = covariate(attribute, train.c, options.ordered)
+        v = covariate(attribute, train.c, options.numeric)
         # Before training, not after it, where there is no such effect.
         effect_within(torch.zeros(len(v), 1).double(), v, train.y, attribute.name)
 
@@ -92,7 +92,7 @@ class Ancova(Plain):
         from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
         train, attribute = self.setting.data.train, self.setting.data.attribute
-        v = covariate(attribute, train.c, self.options.ordered)
+        v = covariate(attribute, train.c, self.options.numeric)
         z = features_of(model, train).double()
         rest = z - (v - v.mean(0)) @ effect_within(z, v, train.y, attribute.name)
         discriminant = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
@@ -104,39 +104,41 @@ class Ancova(Plain):
         model.head.bias.copy_(bias)
 
 
-def covariate(attribute: Attribute, codes: Tensor, ordered: bool) -> Tensor:
+def covariate(attribute: Attribute, codes: Tensor, numeric: bool) -> Tensor:
     """v(c), float64 (n, width), of codes (n, columns). Raises `InfoshedError` for a quantity, or
-    levels whose order cannot be told, said to be `ordered`, and for more than `WIDEST` columns."""
+    levels without numbers, said to be `numeric`, and for more than `WIDEST` columns."""
     parts = list(zip(attribute.parts, attribute.split(codes), strict=True))
-    if ordered and not attribute.heads and all(not part.heads for part, _ in parts):
-        raise InfoshedError(f"'{attribute.name}' is a quantity; leave `ordered` out")
+    if numeric and all(not part.heads for part, _ in parts):
+        raise InfoshedError(f"'{attribute.name}' is a quantity already; leave `numeric` out")
     numbers = [
-        ranks(part)[c[:, 0]][:, None] if ordered and part.heads else part.features(c).double()
+        numbers_of(part)[c[:, 0]][:, None] if numeric and part.heads else part.features(c).double()
         for part, c in parts
     ]
     width = sum(v.shape[1] for v in numbers)
     if width > WIDEST:
         raise InfoshedError(
             f"method 'ancova' takes at most {WIDEST} values of '{attribute.name}', got {width}; "
-            "if they are in order, say so with `ordered`"
+            "if they are numbers, say so with `numeric`"
         )
     return torch.cat(numbers, 1)
 
 
-def ranks(part: Attribute) -> Tensor:
-    """The ranks 0, 1, ... of the levels of a discrete attribute, float64, by code. Raises
-    `InfoshedError` for texts that no number puts in an order."""
+def numbers_of(part: Attribute) -> Tensor:
+    """The numbers that the levels of a discrete attribute name, float64, by code; of two levels 0
+    and 1. Raises `InfoshedError` for levels that do not name a number each."""
     levels: tuple = part.levels  # type: ignore[attr-defined]
-    if not any(isinstance(level, str) for level in levels) or len(levels) == 2:
-        return torch.arange(len(levels)).double()
-    found = [re.search(r"\d+(\.\d+)?", str(level)) for level in levels]
-    keys = [float(match[0]) for match in found if match]
-    if len(set(keys)) < len(levels):
-        raise InfoshedError(
-            f"the order of the levels of '{part.name}' cannot be told: each needs a number of its "
-            f"own at its first place, such as '5-9' and '10-14'; got {', '.join(levels[:6])}"
-        )
-    return torch.tensor(keys, dtype=torch.float64).argsort().argsort().double()
+    if len(levels) == 2:
+        return torch.arange(2).double()
+    found = [re.search(r"(^-)?\d+(\.\d+)?", str(level)) for level in levels]
+    numbers = [float(match[0]) for match in found if match]
+    if any(isinstance(level, str) for level in levels):
+        if len(set(numbers)) < len(levels):
+            raise InfoshedError(
+                f"the levels of '{part.name}' do not name a number each, as '5-9' and '10-14' do: "
+                f"{', '.join(map(str, levels[:6]))}"
+            )
+        return torch.tensor(numbers, dtype=torch.float64)
+    return torch.tensor([float(level) for level in levels], dtype=torch.float64)
 
 
 def effect_within(z: Tensor, v: Tensor, y: Tensor, name: str) -> Tensor:
@@ -160,7 +162,7 @@ def effect_within(z: Tensor, v: Tensor, y: Tensor, name: str) -> Tensor:
     if lost.abs().max() > TOLERANCE:
         raise InfoshedError(
             f"'{name}' does not vary within the classes in the way in which they differ, so its "
-            "effect cannot be told from theirs; give it as a quantity or, of more than two levels "
-            "in an order, with `ordered`; or add rows that break the tie"
+            "effect cannot be told from theirs; give it as a quantity or, where its levels are "
+            "numbers, with `numeric`; or add rows that break the tie"
         )
     return inverse @ inner.T @ z / len(v) / scale[:, None]
