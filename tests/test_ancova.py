@@ -124,7 +124,7 @@ def test_levels_that_decide_the_class_need_numbers():
     z = torch.randn(600, 2).double()
     with pytest.raises(InfoshedError, match=r"'age' does not vary within the classes.*`numeric`"):
         effect_within(z, covariate(attribute, codes, False), y, "age")
-    years = np.array([int(value.split("-")[0]) for value in values])
+    years = np.array([int(value.split("-")[0]) + 4.5 for value in values])
     expected = LinearRegression().fit(np.stack([years, y], 1), z).coef_[:, 0]
     found = effect_within(z, covariate(attribute, codes, True), y, "age")
     np.testing.assert_allclose(found[0], expected, rtol=1e-8)
@@ -138,11 +138,11 @@ def test_numbers_stand_for_each_of_several_attributes():
     assert covariate(attribute, codes, False).shape == (3, 5)
 
 
-def test_text_is_the_first_number_in_it():
+def test_text_is_the_number_in_it_or_the_middle_of_a_range():
     texts = ["15-19", "-5", "10-14", "over 20.5"]
     attribute = Categorical.from_values(texts, "age")
     found = covariate(attribute, attribute.encode(texts), True)
-    assert found.flatten().tolist() == [15, -5, 10, 20.5]
+    assert found.flatten().tolist() == [17, -5, 12, 20.5]
 
 
 @pytest.mark.parametrize("levels", [["low", "middle", "high"], ["1 a", "1 b", "2"]])

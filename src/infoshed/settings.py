@@ -96,7 +96,7 @@ class SharedFlags:
     critic_lr: Annotated[float | None, Parameter(group=METHOD)] = None
     "Learning rate of the critic (0.001)."
     numeric: Annotated[bool | None, Parameter(group=METHOD)] = None
-    "Take the attribute's values as the numbers they name; text by its first number (ancova)."
+    "Take the attribute's values as the numbers they name; 10-14 is 12 (ancova)."
 
 
 @Parameter(name="*")

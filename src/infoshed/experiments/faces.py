@@ -27,7 +27,7 @@ EPOCHS, SEEDS = 8, 3
 PRECISION = "bfloat16"  # for speed
 FEATURE_SETTINGS = {"epochs": 12}
 FIRST = ("mi", "plain", "ancova", "reweigh", "lntl", "blindeye", "dann", "end", "group-dro")
-# An age bin is its first year; z is all of the features, which one epoch hardly turns.
+# An age bin is its middle; z is all of the features, which one epoch hardly turns.
 ANCOVA = Contender("ancova", {"numeric": True}, {"faces-hog": {"dim": FEATURES, "epochs": 1}})
 QUICK = ("mi", "plain", "ancova")
 QUICK_EPOCHS, QUICK_ROWS = 3, 3000

@@ -25,8 +25,8 @@ kept but for one epoch (encoder `linear` with as many columns of z as of x, wher
 pretrained module whose parameters are frozen; images by their gradients (`hog` with `dim` 1072).
 
 The covariate v(c) is `Attribute.features`; with `numeric` each level of discrete parts is the
-number that it is, or that comes first in its text ("10-14" is 10). The covariance S is shrunk by
-the rule of Ledoit and Wolf (2004).
+number that it is or, of text, names: a range is its middle ("10-14" is 12). The covariance S is
+shrunk by the rule of Ledoit and Wolf (2004).
 """
 
 import re
@@ -129,16 +129,16 @@ def numbers_of(part: Attribute) -> Tensor:
     levels: tuple = part.levels  # type: ignore[attr-defined]
     if len(levels) == 2:
         return torch.arange(2).double()
-    found = [re.search(r"(^-)?\d+(\.\d+)?", str(level)) for level in levels]
-    numbers = [float(match[0]) for match in found if match]
-    if any(isinstance(level, str) for level in levels):
-        if len(set(numbers)) < len(levels):
-            raise InfoshedError(
-                f"the levels of '{part.name}' do not name a number each, as '5-9' and '10-14' do: "
-                f"{', '.join(map(str, levels[:6]))}"
-            )
-        return torch.tensor(numbers, dtype=torch.float64)
-    return torch.tensor([float(level) for level in levels], dtype=torch.float64)
+    if not any(isinstance(level, str) for level in levels):
+        return torch.tensor([float(level) for level in levels], dtype=torch.float64)
+    found = [re.findall(r"(?:^-)?\d+(?:\.\d+)?", str(level))[:2] for level in levels]
+    numbers = [sum(map(float, texts)) / len(texts) for texts in found if texts]
+    if len(set(numbers)) < len(levels):
+        raise InfoshedError(
+            f"the levels of '{part.name}' do not name a number each, as '5-9' and '10-14' do: "
+            f"{', '.join(map(str, levels[:6]))}"
+        )
+    return torch.tensor(numbers, dtype=torch.float64)
 
 
 def effect_within(z: Tensor, v: Tensor, y: Tensor, name: str) -> Tensor:
