@@ -122,11 +122,13 @@ def test_levels_that_decide_the_class_need_numbers():
     values, attribute = ages(y)
     codes = attribute.encode(values)
     z = torch.randn(600, 2).double()
-    with pytest.raises(InfoshedError, match=r"'age' does not vary within the classes.*`numeric`"):
-        effect_within(z, covariate(attribute, codes, False), y, "age")
+    with pytest.raises(
+        InfoshedError, match=r"'age' does not vary within the classes.*levels \"numbers\""
+    ):
+        effect_within(z, covariate(attribute, codes, "categories"), y, "age")
     years = np.array([int(value.split("-")[0]) + 4.5 for value in values])
     expected = LinearRegression().fit(np.stack([years, y], 1), z).coef_[:, 0]
-    found = effect_within(z, covariate(attribute, codes, True), y, "age")
+    found = effect_within(z, covariate(attribute, codes, "numbers"), y, "age")
     np.testing.assert_allclose(found[0], expected, rtol=1e-8)
 
 
@@ -134,22 +136,29 @@ def test_numbers_stand_for_each_of_several_attributes():
     pair = [Categorical.from_values([1, 5, 20], "hue"), Categorical.from_values([0, 1], "dark")]
     attribute = MultiCategorical("colour", tuple(pair))
     codes = torch.tensor([[0, 1], [1, 1], [2, 0]])
-    assert covariate(attribute, codes, True).tolist() == [[1, 1], [5, 1], [20, 0]]
-    assert covariate(attribute, codes, False).shape == (3, 5)
+    assert covariate(attribute, codes, "numbers").tolist() == [[1, 1], [5, 1], [20, 0]]
+    assert covariate(attribute, codes, "categories").shape == (3, 5)
 
 
 def test_text_is_the_number_in_it_or_the_middle_of_a_range():
     texts = ["15-19", "-5", "10-14", "over 20.5"]
     attribute = Categorical.from_values(texts, "age")
-    found = covariate(attribute, attribute.encode(texts), True)
+    found = covariate(attribute, attribute.encode(texts), "numbers")
     assert found.flatten().tolist() == [17, -5, 12, 20.5]
+    ranks = covariate(attribute, attribute.encode(texts), "ranks")
+    assert ranks.flatten().tolist() == [2, 0, 1, 3]
+
+
+def test_what_levels_are_is_one_of_three():
+    with pytest.raises(InfoshedError, match="`levels` must be one of categories, numbers, ranks"):
+        fit(decided(100), "ancova", levels="letters")
 
 
 @pytest.mark.parametrize("levels", [["low", "middle", "high"], ["1 a", "1 b", "2"]])
 def test_text_without_a_number_each_is_refused(levels: list[str]):
     attribute = Categorical.from_values(levels, "dose")
     with pytest.raises(InfoshedError, match="levels of 'dose' do not name a number each"):
-        covariate(attribute, attribute.encode(levels), True)
+        covariate(attribute, attribute.encode(levels), "numbers")
 
 
 def test_a_quantity_is_one_already_and_many_values_are_refused():
@@ -158,12 +167,12 @@ def test_a_quantity_is_one_already_and_many_values_are_refused():
         Continuous.from_values(values, "age"),
         Categorical.from_values(range(300), "zip"),
     )
-    with pytest.raises(InfoshedError, match="'age' is a quantity already; leave `numeric` out"):
-        covariate(quantity, quantity.encode(values), True)
+    with pytest.raises(InfoshedError, match="'age' is a quantity and has no levels"):
+        covariate(quantity, quantity.encode(values), "numbers")
     codes = many.encode(range(300))
     with pytest.raises(InfoshedError, match="at most 256 values of 'zip', got 300"):
-        covariate(many, codes, False)
-    assert covariate(many, codes, True).shape == (300, 1)
+        covariate(many, codes, "categories")
+    assert covariate(many, codes, "numbers").shape == (300, 1)
 
 
 @pytest.mark.parametrize("scale", [1e-4, 1, 1e4])

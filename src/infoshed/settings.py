@@ -95,8 +95,8 @@ class SharedFlags:
     "Critic steps per encoder step, K (1)."
     critic_lr: Annotated[float | None, Parameter(group=METHOD)] = None
     "Learning rate of the critic (0.001)."
-    numeric: Annotated[bool | None, Parameter(group=METHOD)] = None
-    "Take the attribute's values as the numbers they name; 10-14 is 12 (ancova)."
+    levels: Annotated[str | None, Parameter(group=METHOD)] = None
+    "Of ancova: take the attribute's levels as categories, numbers (10-14 is 12) or ranks."
 
 
 @Parameter(name="*")

@@ -27,8 +27,11 @@ EPOCHS, SEEDS = 8, 3
 PRECISION = "bfloat16"  # for speed
 FEATURE_SETTINGS = {"epochs": 12}
 FIRST = ("mi", "plain", "ancova", "reweigh", "lntl", "blindeye", "dann", "end", "group-dro")
-# An age bin is its middle; z is all of the features, which one epoch hardly turns.
-ANCOVA = Contender("ancova", {"numeric": True}, {"faces-hog": {"dim": FEATURES, "epochs": 1}})
+# z is all of the features, which one epoch hardly turns.
+ANCOVA = {
+    name: Contender("ancova", {"levels": levels}, {"faces-hog": {"dim": FEATURES, "epochs": 1}})
+    for name, levels in (("ancova", "numbers"), ("ancova-ranks", "ranks"))
+}
 QUICK = ("mi", "plain", "ancova")
 QUICK_EPOCHS, QUICK_ROWS = 3, 3000
 
@@ -55,7 +58,7 @@ class Faces(Experiment):
 
     def contenders(self, plan: Plan) -> dict[str, Contender]:
         usual = contenders("categorical", first=FIRST, leave_out=("mi-published", "adjust"))
-        everyone = {**usual, "ancova": ANCOVA, **OURS}
+        everyone = {**usual, **ANCOVA, **OURS}
         return {name: everyone[name] for name in QUICK} if plan.quick else everyone
 
     def jobs(self, rows: Sequence[Row], plan: Plan) -> Iterator[Job]:

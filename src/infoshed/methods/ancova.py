@@ -24,9 +24,9 @@ for features that were made without such training: embeddings and tables, which 
 kept but for one epoch (encoder `linear` with as many columns of z as of x, where z = x at first); a
 pretrained module whose parameters are frozen; images by their gradients (`hog` with `dim` 1072).
 
-The covariate v(c) is `Attribute.features`; with `numeric` each level of discrete parts is the
-number that it is or, of text, names: a range is its middle ("10-14" is 12). The covariance S is
-shrunk by the rule of Ledoit and Wolf (2004).
+The covariate v(c) is `Attribute.features`; or each level of discrete parts is the number that it is
+or, of text, names: a range is its middle ("10-14" is 12); or the rank of that number. The
+covariance S is shrunk by the rule of Ledoit and Wolf (2004).
 """
 
 import re
@@ -39,7 +39,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from infoshed.attributes import Attribute
-from infoshed.checks import InfoshedError
+from infoshed.checks import InfoshedError, check_choice
 from infoshed.evaluate import features_of
 from infoshed.label_prior import linear_scores
 from infoshed.methods.base import Setting
@@ -50,6 +50,7 @@ from infoshed.types import DataSet
 TOLERANCE = 1e-3  # deviations of v
 NEGLIGIBLE = 1e-9  # of the variance of v
 WIDEST = 256
+LEVELS = ("categories", "numbers", "ranks")
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,14 @@ class AncovaOptions:
     """Options of `ancova`.
 
     Args:
-        numeric: take the levels of c as the numbers that they name.
+        levels: what levels of c are taken as: "categories", the "numbers" that they name, or the
+            "ranks" of these, at equal distances.
     """
 
-    numeric: bool = False
+    levels: str = "categories"
+
+    def __post_init__(self):
+        check_choice("levels", self.levels, LEVELS)
 
 
 class Ancova(Plain):
@@ -83,7 +88,7 @@ class Ancova(Plain):
     def __init__(self, setting: Setting, options: Any):
         super().__init__(setting, options)
         train, attribute = setting.data.train, setting.data.attribute
-        v = covariate(attribute, train.c, options.numeric)
+        v = covariate(attribute, train.c, options.levels)
         # Before training, not after it, where there is no such effect.
         effect_within(torch.zeros(len(v), 1).double(), v, train.y, attribute.name)
 
@@ -92,7 +97,7 @@ class Ancova(Plain):
         from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
         train, attribute = self.setting.data.train, self.setting.data.attribute
-        v = covariate(attribute, train.c, self.options.numeric)
+        v = covariate(attribute, train.c, self.options.levels)
         z = features_of(model, train).double()
         rest = z - (v - v.mean(0)) @ effect_within(z, v, train.y, attribute.name)
         discriminant = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
@@ -104,41 +109,47 @@ class Ancova(Plain):
         model.head.bias.copy_(bias)
 
 
-def covariate(attribute: Attribute, codes: Tensor, numeric: bool) -> Tensor:
-    """v(c), float64 (n, width), of codes (n, columns). Raises `InfoshedError` for a quantity, or
-    levels without numbers, said to be `numeric`, and for more than `WIDEST` columns."""
+def covariate(attribute: Attribute, codes: Tensor, levels: str) -> Tensor:
+    """v(c), float64 (n, width), of codes (n, columns), with `levels` as in the options. Raises
+    `InfoshedError` where there are no levels or no numbers to take, and for more than `WIDEST`
+    columns."""
     parts = list(zip(attribute.parts, attribute.split(codes), strict=True))
-    if numeric and all(not part.heads for part, _ in parts):
-        raise InfoshedError(f"'{attribute.name}' is a quantity already; leave `numeric` out")
-    numbers = [
-        numbers_of(part)[c[:, 0]][:, None] if numeric and part.heads else part.features(c).double()
+    categories = levels == "categories"
+    if not categories and all(not part.heads for part, _ in parts):
+        raise InfoshedError(f"'{attribute.name}' is a quantity and has no levels; leave them out")
+    columns = [
+        part.features(c).double()
+        if categories or not part.heads
+        else numbers_of(part, levels)[c[:, 0]][:, None]
         for part, c in parts
     ]
-    width = sum(v.shape[1] for v in numbers)
+    width = sum(v.shape[1] for v in columns)
     if width > WIDEST:
         raise InfoshedError(
             f"method 'ancova' takes at most {WIDEST} values of '{attribute.name}', got {width}; "
-            "if they are numbers, say so with `numeric`"
+            'if they are numbers, say so with levels "numbers"'
         )
-    return torch.cat(numbers, 1)
+    return torch.cat(columns, 1)
 
 
-def numbers_of(part: Attribute) -> Tensor:
-    """The numbers that the levels of a discrete attribute name, float64, by code; of two levels 0
-    and 1. Raises `InfoshedError` for levels that do not name a number each."""
-    levels: tuple = part.levels  # type: ignore[attr-defined]
-    if len(levels) == 2:
+def numbers_of(part: Attribute, levels: str) -> Tensor:
+    """The numbers that the levels of a discrete attribute name, or their ranks, float64, by code;
+    of two levels 0 and 1. Raises `InfoshedError` for levels that do not name a number each."""
+    names: tuple = part.levels  # type: ignore[attr-defined]
+    if len(names) == 2:
         return torch.arange(2).double()
-    if not any(isinstance(level, str) for level in levels):
-        return torch.tensor([float(level) for level in levels], dtype=torch.float64)
-    found = [re.findall(r"(?:^-)?\d+(?:\.\d+)?", str(level))[:2] for level in levels]
-    numbers = [sum(map(float, texts)) / len(texts) for texts in found if texts]
-    if len(set(numbers)) < len(levels):
+    if any(isinstance(name, str) for name in names):
+        found = [re.findall(r"(?:^-)?\d+(?:\.\d+)?", str(name))[:2] for name in names]
+        numbers = [sum(map(float, texts)) / len(texts) for texts in found if texts]
+    else:
+        numbers = [float(name) for name in names]
+    if len(set(numbers)) < len(names):
         raise InfoshedError(
             f"the levels of '{part.name}' do not name a number each, as '5-9' and '10-14' do: "
-            f"{', '.join(map(str, levels[:6]))}"
+            f"{', '.join(map(str, names[:6]))}"
         )
-    return torch.tensor(numbers, dtype=torch.float64)
+    found_numbers = torch.tensor(numbers, dtype=torch.float64)
+    return found_numbers.argsort().argsort().double() if levels == "ranks" else found_numbers
 
 
 def effect_within(z: Tensor, v: Tensor, y: Tensor, name: str) -> Tensor:
@@ -162,7 +173,7 @@ def effect_within(z: Tensor, v: Tensor, y: Tensor, name: str) -> Tensor:
     if lost.abs().max() > TOLERANCE:
         raise InfoshedError(
             f"'{name}' does not vary within the classes in the way in which they differ, so its "
-            "effect cannot be told from theirs; give it as a quantity or, where its levels are "
-            "numbers, with `numeric`; or add rows that break the tie"
+            "effect cannot be told from theirs; give it as a quantity or, where its levels name "
+            'numbers, with levels "numbers"; or add rows that break the tie'
         )
     return inverse @ inner.T @ z / len(v) / scale[:, None]
