@@ -110,7 +110,8 @@ def test_a_row_without_an_attribute_has_no_part_in_the_penalty(
     missing = torch.arange(len(c)) % 3 == 0
     c[missing] = -1 if data.attribute.heads else float("nan")
     # One row is missing for the other too, so that both go by weights and draw alike.
-    z = torch.randn(len(c), 8) + y[:, None] + 0.5 * data.train.c
+    noise_of_z = torch.randn(len(c), 8, generator=torch.Generator().manual_seed(0))
+    z = noise_of_z + y[:, None] + 0.5 * data.train.c
     seen = []
     for noise in (0.0, 100.0):
         shed = MutualInformationPenalty(
@@ -127,7 +128,8 @@ def test_a_row_without_an_attribute_has_no_part_in_the_penalty(
         assert leaf.grad[missing].norm() < 1e-4 * leaf.grad[~missing].norm()
         seen.append((shed.running.mean, leaf.grad[~missing]))
     torch.testing.assert_close(*[s[0] for s in seen], rtol=1e-3, atol=1e-4)
-    torch.testing.assert_close(*[s[1] for s in seen], rtol=2e-2, atol=1e-6)
+    before, after = (s[1] for s in seen)
+    assert (after - before).norm() < 2e-2 * before.norm()
 
 
 def test_a_batch_without_any_attribute_changes_nothing(table: DataSet):
