@@ -9,8 +9,8 @@ of what remains,
     z' = z - B (v(c) - E v),    h(z)_y = log p(z | y, E v) + log p(y), up to a constant
 
 fitted on z' once the encoder is trained, and used on z, since at deployment c need not be known.
-(To count the spread that c adds to z there, S + B Var(v) B^T, would be right for that z; but what
-z tells of c is then reason enough to read y by it once more.)
+(The spread of z in a class is then S + B Var(v) B^T. The discriminant with that spread does not
+allow for c as adjusted logits do, and on faces it was much the worse.)
 
 It is the generative twin of adjusted logits (see `infoshed.label_prior`), whose h(z) is the same
 log p(z|y,c) + log p(y). Those need rows of all classes at a c. Where c decides y there are none,
