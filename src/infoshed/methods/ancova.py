@@ -148,8 +148,8 @@ def numbers_of(part: Attribute, levels: str) -> Tensor:
             f"the levels of '{part.name}' do not name a number each, as '5-9' and '10-14' do: "
             f"{', '.join(map(str, names[:6]))}"
         )
-    found_numbers = torch.tensor(numbers, dtype=torch.float64)
-    return found_numbers.argsort().argsort().double() if levels == "ranks" else found_numbers
+    values = torch.tensor(numbers, dtype=torch.float64)
+    return values.argsort().argsort().double() if levels == "ranks" else values
 
 
 def effect_within(z: Tensor, v: Tensor, y: Tensor, name: str) -> Tensor:
