@@ -140,6 +140,29 @@ def test_the_adjusted_loss_of_numbers_is_the_posterior_of_y_given_z_and_c():
     assert float(loss) == pytest.approx(np.mean(expected), rel=1e-5)
 
 
+def test_the_likelihood_of_numbers_is_that_of_the_posterior_at_its_best_deviation():
+    rng = np.random.default_rng(1)
+    target = Numbers.from_values(rng.normal(3, 2, (500, 2)))
+    outputs, y = rng.normal(size=(40, 2)), rng.normal(size=(40, 2))
+    ratios, expected = [], 0.0
+    for j in range(2):
+        edges = np.array([-np.inf, *target.edges[j], np.inf])
+        ratio = rng.normal(size=(40, len(edges) - 1))
+        ratios.append(torch.from_numpy(ratio))
+        here = ratio[range(40), np.searchsorted(edges, y[:, j], side="right") - 1]
+
+        def at(s: float, j=j, edges=edges, ratio=ratio, here=here) -> float:
+            mass = np.diff(norm.cdf((edges - outputs[:, j, None]) / s), axis=1)
+            log_mass = np.log((np.exp(ratio) * mass).sum(1))
+            return -(norm.logpdf(y[:, j], outputs[:, j], s) + here - log_mass).mean()
+
+        expected += min(at(s) for s in np.geomspace(0.05, 20, 2000))
+    codes = torch.from_numpy(outputs), torch.from_numpy(y)
+    assert float(target.nll(*codes, ratios)) == pytest.approx(expected, abs=1e-5)
+    plain = [norm.logpdf(e, 0, np.sqrt((e**2).mean())).mean() for e in (y - outputs).T]
+    assert float(target.nll(*codes)) == pytest.approx(-sum(plain), abs=1e-5)
+
+
 def test_where_c_says_nothing_adjusted_and_plain_losses_are_one(prices: DataSet, tags: DataSet):
     for data in (prices, tags):
         train, missing = data.train, torch.full_like(data.train.c, -1)

@@ -55,12 +55,22 @@ def test_several_labels_have_a_value_and_a_probability_each(run: Cli, tmp_path: 
     assert (float(row["p(owner)"]) > 0.5) == (row["prediction(owner)"] == "1")
 
 
-def test_sweeps_of_a_quantity_are_refused_in_a_line(run: Cli, tmp_path: Path):
+def test_a_sweep_of_a_quantity_judges_by_r2(run: Cli, tmp_path: Path):
     write_table(tmp_path / "people.csv", people())
-    flags = ("--target", "hours", "--attribute", "sex", "--quick")
-    code, _, err = run("sweep", "people.csv", *flags)
-    assert code == 2
-    assert "the target 'hours' is a quantity" in err
+    flags = ("--target", "hours", "--attribute", "sex", "--epochs", "1", "--seeds", "1")
+    done = run("sweep", "people.csv", *flags, "--strengths", "0,1", "--out", "s")
+    assert done.code == 0
+    assert "validation R2" in done.out
+    assert "r2_test" not in done.out + done.err
+    rows = [json.loads(line) for line in Path("s/rows.jsonl").read_text().splitlines()]
+    assert all({"val_r2", "val_nll_adjusted"} <= set(row["selection"]) for row in rows)
+    document = json.loads(run("select", "s", "--oracle", "test", "--json").out)
+    found = document["choices"][0]["oracle, not available in practice"]
+    assert found["r2"] == max(row["figures"]["r2_test"] for row in rows)
+    assert found["regret_points"] == pytest.approx(100 * (found["r2"] - found["r2_chosen"]))
+    assert f"is best on the test split, {found['r2']:.3f} of R2" in run(
+        "select", "s", "--oracle", "test"
+    ).out.replace("\n", " ")
 
 
 def test_numbers_are_exported_in_their_unit(run: Cli, tmp_path: Path):

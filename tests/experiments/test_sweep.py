@@ -232,7 +232,7 @@ def test_the_oracle_sees_the_test_and_the_choice_does_not(make_row: Callable[...
     found = oracle(choice, "unbiased")
     assert found is not None
     assert found.best.strength == 3.0
-    assert (found.accuracy, found.chosen) == pytest.approx((0.82, 0.7))
+    assert (found.value, found.chosen) == pytest.approx((0.82, 0.7))
     assert found.regret == pytest.approx(12)
     assert "82" not in page([choice], None)
     assert "oracle, not available in practice" not in to_dict([choice], None)["choices"][0]

@@ -122,14 +122,20 @@ def select(
 
 def text_of(choices, split: str | None) -> str:
     """The choices for the terminal: tables, verdicts, the rule."""
-    from infoshed.experiments.choice import HEAD, oracle, oracle_line, table_rows, verdict
+    from infoshed.experiments.choice import oracle, oracle_line, table_head, table_rows, verdict
     from infoshed.experiments.selection import RULE
 
     parts = []
     for choice in choices:
-        lines = [choice.title, "", text_table(HEAD, table_rows(choice)), "", *verdict(choice)]
+        lines = [
+            choice.title,
+            "",
+            text_table(table_head(choice), table_rows(choice)),
+            "",
+            *verdict(choice),
+        ]
         found = None if split is None or len(choice.entries) < 2 else oracle(choice, split)
-        parts.append("\n".join(lines + ([oracle_line(found)] if found else [])))
+        parts.append("\n".join(lines + ([oracle_line(found, choice.score)] if found else [])))
     return "\n\n".join([*parts, terminal_text(f"rule: {RULE}")]) + "\n"
 
 

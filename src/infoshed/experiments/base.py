@@ -169,7 +169,7 @@ class Experiment(ABC):
         "accuracy_biased": "biased test, %",
     }
     axis: ClassVar[str | None] = None
-    headline: ClassVar[str] = "accuracy_unbiased"
+    headline: str = "accuracy_unbiased"
     oracle: ClassVar[str | None] = "accuracy_unbiased"
     trade_off: ClassVar[bool] = False
 
@@ -257,8 +257,8 @@ class Experiment(ABC):
     def run(self, job: Job, data: DataSet, folder: Path) -> Row:
         """Train and measure; a run that was cut off in `folder` goes on from its checkpoint.
 
-        Returns `figures` (accuracy on every split and those of `measure`), `selection` (from the
-        validation split alone), `config`, `metrics` of the last epoch and `seconds`.
+        Returns `figures` (accuracy, or R2, on every split and those of `measure`), `selection`
+        (from the validation split alone), `config`, `metrics` of the last epoch and `seconds`.
         """
         resume = (folder / "checkpoint.safetensors").is_file()
         if not resume and folder.exists():
@@ -267,7 +267,8 @@ class Experiment(ABC):
             data, job.method, seed=job.seed, out=folder, resume=resume, quiet=True,
             **job.settings, **job.options,
         )  # fmt: skip
-        figures = {f"accuracy_{name}": r["accuracy"] for name, r in run.results.items()}
+        score = data.target.score.key
+        figures = {f"{score}_{name}": r[score] for name, r in run.results.items()}
         logits = outputs_of(run.model, data.validation)
         config = {k: v for k, v in run.config.to_dict().items() if k not in ("attribute", "target")}
         return {

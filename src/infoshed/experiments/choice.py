@@ -2,7 +2,8 @@
 
 The rule (`infoshed.experiments.selection`) sees the biased validation split only. Test figures are
 in the rows, but nothing here shows them unless an oracle is asked for: what the best setting on a
-test split would have given, and the regret, the points of accuracy that the rule leaves there.
+test split would have given, and the regret, the points of accuracy (or of R2, where the target is
+a quantity) that the rule leaves there.
 """
 
 from collections.abc import Sequence
@@ -17,9 +18,9 @@ from infoshed.experiments.selection import RULE, by_options, common_rows, score
 from infoshed.experiments.summary import Entry, by_place, place_of, summarize
 from infoshed.experiments.sweep import ROWS, RUNS, read_grid
 from infoshed.experiments.tables import cell, count, place
+from infoshed.targets import ACCURACY, SCORES, Score
 
-HEAD = ["setting", "seeds", "J, nats", "adjusted NLL", "leakage", "validation, %", ""]
-COLUMNS = ("j", "val_nll_adjusted", "val_leakage", "accuracy_validation")
+TERMS = ("j", "val_nll_adjusted", "val_leakage")
 NEEDED = {"contender", "dataset", "method", "options", "seed", "key"}
 ORACLE = "oracle, not available in practice"
 
@@ -30,6 +31,7 @@ class Choice:
 
     Args:
         title: data set, method and what else they share.
+        score: what predictions are judged by.
         entries: the chosen one first, then the runners-up by J (mean over the seeds that all
             have), then those with a failed run. Figures as in rows, with `j` and its two terms.
         chosen: the first one, or None where the rule has nothing to go by.
@@ -39,21 +41,27 @@ class Choice:
     """
 
     title: str
+    score: Score
     entries: tuple[Entry, ...]
     chosen: Entry | None
     folders: dict[int, Path]
     left_out: int
     missing: int
 
+    @property
+    def figure(self) -> str:
+        """The score on the validation split, as rows call it."""
+        return f"{self.score.key}_validation"
+
 
 @dataclass(frozen=True)
 class Oracle:
-    """best: the setting with the largest mean accuracy on the test split. accuracy: of it, in
-    [0, 1]. chosen: accuracy of the chosen one. regret: their difference in points."""
+    """best: the setting with the largest mean score on the test split. value: of it, a share or
+    R2. chosen: that of the chosen one. regret: their difference in points, hundredths."""
 
     split: str
     best: Entry
-    accuracy: float
+    value: float
     chosen: float
     regret: float
 
@@ -103,7 +111,9 @@ def _choose(rows: Sequence[Row], runs: Path, planned: Sequence[str]) -> Choice:
     where = f"{first['dataset']} {place(summarize([first], None)[0])}".strip()
     title = f"{where}, {first['contender']}"
     missing = len(set(planned) - {row["key"] for row in rows})
-    return Choice(title, tuple(ranked), chosen, folders, len(rows) - len(compared), missing)
+    figures = [name for row in rows for name in row.get("figures", {})]
+    score = next((s for k, s in SCORES.items() if f"{k}_validation" in figures), ACCURACY)
+    return Choice(title, score, tuple(ranked), chosen, folders, len(rows) - len(compared), missing)
 
 
 def _with_selection(row: Row) -> Row:
@@ -121,21 +131,20 @@ def _j(entry: Entry) -> float:
 def oracle(choice: Choice, split: str) -> Oracle | None:
     """What the best setting on a test split would have given; None where nothing is chosen.
 
-    Raises `InfoshedError` for a split whose accuracy the rows do not have.
+    Raises `InfoshedError` for a split whose score the rows do not have.
     """
     if choice.chosen is None:
         return None
-    name = f"accuracy_{split}"
-    known = [
-        k.removeprefix("accuracy_") for k in choice.chosen.figures if k.startswith("accuracy_")
-    ]
+    prefix = f"{choice.score.key}_"
+    name = prefix + split
+    known = [k.removeprefix(prefix) for k in choice.chosen.figures if k.startswith(prefix)]
     tests = [k for k in known if k != "validation"]
     if split not in tests:
         raise InfoshedError(f"`oracle` must be a test split, {' or '.join(tests)}; got {split!r}")
     good = [e for e in choice.entries if name in e.figures and not e.failed]
     best = max(good, key=lambda e: e.figures[name].mean)
-    accuracy, chosen = best.figures[name].mean, choice.chosen.figures[name].mean
-    return Oracle(split, best, accuracy, chosen, 100 * (accuracy - chosen))
+    value, chosen = best.figures[name].mean, choice.chosen.figures[name].mean
+    return Oracle(split, best, value, chosen, 100 * (value - chosen))
 
 
 def label(entry: Entry) -> str:
@@ -143,11 +152,18 @@ def label(entry: Entry) -> str:
     return pressure(entry.options) or "no strength"
 
 
+def table_head(choice: Choice) -> list[str]:
+    """The headings of `table_rows`."""
+    validation = f"validation {choice.score.title}{choice.score.unit}"
+    return ["setting", "seeds", "J, nats", "adjusted NLL", "leakage", validation, "rule"]
+
+
 def table_rows(choice: Choice) -> list[list[str]]:
-    """The entries under `HEAD`."""
+    """The entries under `table_head`."""
     return [
         [
-            label(e), count(e), *(cell(name, e.figures.get(name)) for name in COLUMNS),
+            label(e), count(e),
+            *(cell(name, e.figures.get(name)) for name in (*TERMS, choice.figure)),
             "chosen" if e is choice.chosen else "",
         ]
         for e in choice.entries
@@ -176,11 +192,13 @@ def verdict(choice: Choice) -> list[str]:
     return lines
 
 
-def oracle_line(found: Oracle) -> str:
+def oracle_line(found: Oracle, score: Score) -> str:
     """The oracle in a line."""
+    best, chosen = (score.text(value) for value in (found.value, found.chosen))
+    of = "" if score.share else f" of {score.title}"
     return (
-        f"{ORACLE}: {label(found.best)} is best on the {found.split} test, {found.accuracy:.1%}; "
-        f"the chosen one has {found.chosen:.1%}, a regret of {found.regret:.1f} points"
+        f"{ORACLE}: {label(found.best)} is best on the {found.split} split, {best}{of}; the chosen "
+        f"one has {chosen}, a regret of {found.regret:.1f} points"
     )
 
 
@@ -200,14 +218,15 @@ def _choice_dict(choice: Choice, split: str | None) -> dict[str, Any]:
         "entries": [
             {
                 "options": e.options, "seeds": e.seeds, "failed": e.failed,
-                **{name: list(e.figures[name]) for name in COLUMNS if name in e.figures},
+                **{n: list(e.figures[n]) for n in (*TERMS, choice.figure) if n in e.figures},
             }
             for e in choice.entries
         ],
         **({} if found is None else {
             ORACLE: {
-                "split": found.split, "options": found.best.options, "accuracy": found.accuracy,
-                "accuracy_chosen": found.chosen, "regret_points": found.regret,
+                "split": found.split, "options": found.best.options,
+                choice.score.key: found.value, f"{choice.score.key}_chosen": found.chosen,
+                "regret_points": found.regret,
             }
         }),
     }  # fmt: skip

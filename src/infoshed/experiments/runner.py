@@ -27,6 +27,7 @@ from infoshed.experiments.base import Experiment, Job, Plan, Row, pressure
 from infoshed.experiments.rows import append_row, locked, read_rows, revision
 from infoshed.progress import RunsBar
 from infoshed.run import versions
+from infoshed.targets import SCORES
 
 DIVERGED = NonFiniteError.__name__
 CHECKPOINT = "checkpoint.safetensors"
@@ -150,7 +151,8 @@ def describe(row: Row, experiment: Experiment) -> str:
     if "error" in row:
         return f"{name}  FAILED: {row['error']}"
     figure = row["figures"].get(experiment.headline)
-    found = "" if figure is None else f"  {experiment.headline} {figure:.1%}"
+    score = SCORES[experiment.headline.split("_")[0]]
+    found = "" if figure is None else f"  {experiment.headline} {score.text(figure)}"
     return f"{name}{found}  {row['seconds']:.0f} s"
 
 

@@ -8,7 +8,9 @@ with h(z) the logits of a row and H the logits as a random variable. The first t
 model, with what c says about y added, explains the labels: where H tells nothing of c beyond y, it
 is the proper likelihood of y given x and c (see `infoshed.label_prior`). The second is what H tells
 about c beyond y, estimated on held-out folds; of several categoricals it is the sum over them, as
-their joint values (hundreds of colours) are too many for a validation split. The least J wins; it
+their joint values (hundreds of colours) are too many for a validation split. Where y is a quantity
+the likelihood is a normal one about the prediction, of the width that fits these rows best, times
+p(y|c)/p(y) (`infoshed.targets`), and "beyond y" is beyond its tenths. The least J wins; it
 is compared on the mean over the seeds that every strength has. The rule is the same for all
 methods, and no test data enter.
 """
@@ -27,7 +29,8 @@ from infoshed.types import DataSet
 RULE = (
     "Strengths are chosen on the validation split alone, which is as biased as the training "
     "data: the least sum, in nats, of the negative log-likelihood of the label under logits + "
-    "log p(y|c)/p(y) (under the logits alone where c decides y in training), and of "
+    "log p(y|c)/p(y) (under the logits alone where c decides y in training; of a quantity under a "
+    "normal density about its prediction, corrected likewise), and of "
     "I(logits;C|Y) by `estimate_mi` (summed over several categoricals); compared on the mean over "
     "the seeds that all strengths of a method have. The same rule holds for every method; no test "
     "data enter."
@@ -38,11 +41,11 @@ def figures_for_selection(logits: Tensor, data: DataSet) -> dict[str, float]:
     """What the rule needs of a model.
 
     Args:
-        logits: of the validation rows (n, classes or labels).
+        logits: of the validation rows (n, classes or labels), or predicted codes (n, k).
         data: the data set; p(y|c) is fitted on its training rows.
 
-    Returns `val_accuracy` in [0, 1], `val_nll_adjusted` and `val_leakage` in nats. Raises
-    `NonFiniteError` for logits with NaN or infinity.
+    Returns `val_accuracy` in [0, 1] (`val_r2` where y is a quantity), `val_nll_adjusted` and
+    `val_leakage` in nats. Raises `NonFiniteError` for logits with NaN or infinity.
     """
     split, train, target = data.validation, data.train, data.target
     prior = TargetPrior(target, train.y, train.c, data.attribute)
@@ -51,13 +54,9 @@ def figures_for_selection(logits: Tensor, data: DataSet) -> dict[str, float]:
         estimate_mi(logits, c, y=strata, estimator="quick", name=data.attribute.name).nats
         for c in split.c.T
     ]
-    nll = (
-        target.loss(logits, split.y)
-        if prior.decided
-        else target.adjusted(logits, split.y, prior.log_ratios(split.c))
-    )
+    nll = target.nll(logits, split.y, None if prior.decided else prior.log_ratios(split.c))
     return {
-        "val_accuracy": float(target.scores(logits, split.y).double().mean()),
+        f"val_{target.score.key}": float(target.scores(logits, split.y).double().mean()),
         "val_nll_adjusted": float(nll),
         "val_leakage": abs(sum(leakage)),  # no minus zero
     }

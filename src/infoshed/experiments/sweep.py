@@ -17,7 +17,6 @@ from infoshed.experiments.summary import place_of
 from infoshed.io import read_json, write_json
 from infoshed.methods import METHODS, method_options
 from infoshed.pressure import budget_nats
-from infoshed.targets import Numbers
 from infoshed.train import make_config, recipe_options
 from infoshed.types import DataSet
 
@@ -36,6 +35,7 @@ class Sweep(Experiment):
         contender: the name of the method with the options that all runs share.
         method: its name. grid: all its options, once for each strength or budget.
         seeds: how many, from 0.
+        headline: of the validation split, so that progress shows no test figure.
     """
 
     cell: Cell
@@ -43,10 +43,10 @@ class Sweep(Experiment):
     method: str
     grid: tuple[dict[str, Any], ...]
     seeds: int
+    headline: str
 
     name: ClassVar[str] = "sweep"
     summary: ClassVar[str] = "one method over a grid of strengths or budgets"
-    headline: ClassVar[str] = "accuracy_validation"  # progress shows no test figure
 
     def contenders(self, plan: Plan) -> dict[str, Contender]:
         return {self.contender: Contender(self.method)}
@@ -150,12 +150,6 @@ def make_sweep(
     training |= {k: v for k, v in settings.items() if k in SETTINGS and k not in params}
     shared = {k: v for k, v in settings.items() if k not in params and k not in training}
     data = load(dataset, **params, **place)
-    if data.target.kind == Numbers.kind:
-        raise InfoshedError(
-            f"the target '{data.target.name}' is a quantity, and the rule that chooses a strength "
-            "is for classes and labels; compare `infoshed train` at several strengths by the R2 of "
-            "the validation reweighed and by `infoshed audit`"
-        )
     options = recipe_options(data, method) | shared
     grid = _grid(method, strengths, budgets, options, QUICK_FACTORS if quick else FACTORS)
     for options in grid:
@@ -169,7 +163,7 @@ def make_sweep(
         training, QUICK_ROWS if quick else None,
     )  # fmt: skip
     name = " ".join([method, *(f"{k}={v}" for k, v in shared.items())])
-    return Sweep(cell, name, method, grid, seeds)
+    return Sweep(cell, name, method, grid, seeds, f"{data.target.score.key}_validation")
 
 
 def _grid(

@@ -1,4 +1,5 @@
-"""The page of a sweep: accuracy against leakage over the settings, with the chosen one marked.
+"""The page of a sweep: accuracy, or R2 where the target is a quantity, against leakage over the
+settings, with the chosen one marked.
 
 Both are measured on the biased validation split; the table has the figures behind the picture.
 """
@@ -7,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infoshed.experiments.choice import HEAD, Choice, label, table_rows, verdict
+from infoshed.experiments.choice import Choice, label, table_head, table_rows, verdict
 from infoshed.experiments.selection import RULE
 from infoshed.experiments.tables import markdown_table, table_csv
 from infoshed.io import write_text
@@ -17,7 +18,7 @@ from infoshed.run import versions
 if TYPE_CHECKING:
     from infoshed.report.trade_off import Point
 
-X, Y = "val_leakage", "accuracy_validation"
+LEAKAGE = "val_leakage"
 
 
 def write_sweep(choices: Sequence[Choice], folder: Path, command: str = "") -> list[Path]:
@@ -45,9 +46,10 @@ def page(choices: Sequence[Choice], picture: str | None) -> str:
     """The page in Markdown."""
     parts = ["# Sweep", RULE + " Cells: mean over seeds (lowest to highest)."]
     if picture:
-        parts.append(f"![Accuracy against leakage; the figures are in the tables below]({picture})")
+        said = f"{choices[0].score.heading} against leakage; the figures are in the tables below"
+        parts.append(f"![{said}]({picture})")
     for choice in choices:
-        parts += [f"## {choice.title}", markdown_table(HEAD, table_rows(choice))]
+        parts += [f"## {choice.title}", markdown_table(table_head(choice), table_rows(choice))]
         parts.append("\n".join(f"- {line}" for line in verdict(choice)))
     return "\n\n".join(parts) + "\n"
 
@@ -58,22 +60,24 @@ def trade_off_svg(choices: Sequence[Choice]) -> str | None:
     from infoshed.experiments.figures import standalone
     from infoshed.report.trade_off import trade_off
 
-    lines = trade_off_lines(choices)
+    lines, score = trade_off_lines(choices), choices[0].score
     if lines is None:
         return None
-    return standalone(trade_off(lines, label="Accuracy against leakage by setting", prefix="t"))
+    said = f"{score.heading} against leakage by setting"
+    return standalone(trade_off(lines, score, label=said, prefix="t"))
 
 
 def trade_off_lines(choices: Sequence[Choice]) -> "dict[str, list[Point]] | None":
-    """The points of every choice by its title; None without two finished settings."""
+    """The points of every choice by its title; None without two finished settings. One scale
+    has the score of one kind of target: choices with another than the first are left out."""
     from infoshed.report.trade_off import Point
 
     lines = {}
     for choice in choices:
-        entries = [e for e in choice.entries if {X, Y} <= set(e.figures)]
-        if entries:
+        entries = [e for e in choice.entries if {LEAKAGE, choice.figure} <= set(e.figures)]
+        if entries and choice.score == choices[0].score:
             lines[choice.title] = [
-                Point(label(e), e.figures[X], e.figures[Y], e is choice.chosen)
+                Point(label(e), e.figures[LEAKAGE], e.figures[choice.figure], e is choice.chosen)
                 for e in sorted(entries, key=_weak_to_strong)
             ]
     return lines if sum(map(len, lines.values())) > 1 else None

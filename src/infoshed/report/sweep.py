@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
-from infoshed.experiments.choice import HEAD, Choice, label, table_rows, verdict
+from infoshed.experiments.choice import Choice, label, table_head, table_rows, verdict
 from infoshed.experiments.selection import RULE
 from infoshed.experiments.trade_off import trade_off_lines
 from infoshed.report.chart import Chart, Table
@@ -22,6 +22,7 @@ from infoshed.report.document import (
     sentence,
 )
 from infoshed.report.trade_off import trade_off
+from infoshed.targets import Score
 
 LIMITS = (
     "The rule sees biased data only. It cannot know what unbiased data would say; where the bias "
@@ -47,21 +48,22 @@ def render_sweep(content: SweepContent) -> str:
     lines = trade_off_lines(choices)
     curve: list[Block] = []
     if lines is not None:
-        title = "Accuracy against leakage"
+        score = choices[0].score
+        title = f"{score.heading} against leakage"
         rows = [
             [f"{name}, {p.name}" if len(lines) > 1 else p.name, _nats(p.leakage),
-             _share(p.accuracy), "chosen" if p.chosen else ""]
+             _text(score, p.score), "chosen" if p.chosen else ""]
             for name, points in lines.items() for p in points
         ]  # fmt: skip
         svg = trade_off(
-            lines, prefix="trade-off",
+            lines, score, prefix="trade-off",
             label=f"{title}. " + "; ".join(f"{r[0]}: {r[2]} at {r[1]} nats" for r in rows) + ".",
         )  # fmt: skip
         caption = (
-            "Up is more accurate, left is less leakage; both on the biased validation split. Mean "
-            "over the seeds, bars from lowest to highest; the ring is the chosen setting."
+            "Up is better predicted, left is less leakage; both on the biased validation split. "
+            "Mean over the seeds, bars from lowest to highest; the ring is the chosen setting."
         )
-        table = Table(title, ("setting", "leakage, nats", "accuracy", "rule"), rows)
+        table = Table(title, ("setting", "leakage, nats", score.title, "rule"), rows)
         curve = [Panels([Chart(title, Markup(svg), caption, table)])]
     done = Text(
         "Every setting was trained with every seed. Leakage is what the logits tell about the "
@@ -89,10 +91,12 @@ def headline(choice: Choice) -> str:
     chosen = choice.chosen
     if chosen is None:
         return f"{choice.title}: nothing to choose, no setting has figures from every run."
-    accuracy, leakage = chosen.figures["accuracy_validation"], chosen.figures["val_leakage"]
+    found, leakage = chosen.figures[choice.figure], chosen.figures["val_leakage"]
+    said = _text(choice.score, found)
+    said = f"{said} accuracy" if choice.score.share else f"{choice.score.title} {said}"
     return (
-        f"{choice.title}: the rule takes {label(chosen)}, with {_share(accuracy)} accuracy and "
-        f"{_nats(leakage)} nats of leakage on biased validation data."
+        f"{choice.title}: the rule takes {label(chosen)}, with {said} and {_nats(leakage)} nats of "
+        "leakage on biased validation data."
     )
 
 
@@ -107,7 +111,7 @@ def _detail(choices: Sequence[Choice]) -> str:
 
 def _settings(choice: Choice, index: int) -> Section:
     said = [sentence(line) for line in verdict(choice)]
-    table = Table(choice.title, [*HEAD[:-1], "rule"], table_rows(choice))
+    table = Table(choice.title, table_head(choice), table_rows(choice))
     return Section(f"settings-{index}", choice.title, [Items(said), table])
 
 
@@ -116,6 +120,6 @@ def _nats(spread: tuple[float, float, float]) -> str:
     return f"{mean:.3f}" + (f" ({low:.3f} to {high:.3f})" if low != high else "")
 
 
-def _share(spread: tuple[float, float, float]) -> str:
-    mean, low, high = spread
-    return f"{mean:.1%}" + (f" ({100 * low:.1f} to {high:.1%})" if low != high else "")
+def _text(score: Score, spread: tuple[float, float, float]) -> str:
+    mean, low, high = (score.text(v) for v in spread)
+    return mean + (f" ({low.removesuffix('%')} to {high})" if low != high else "")

@@ -35,7 +35,7 @@ def render(content: ReportContent) -> str:
     again = content.command or content.versions or configuration
     sections = {
         ("data", "The data"): True,
-        ("accuracy", score_title(content.score)): accuracy,
+        ("accuracy", content.score.heading): accuracy,
         ("samples", "Image by image"): samples,
         ("confusion", "Where the errors go"): confusion,
         ("representation", "What the representation keeps"): embeddings,
@@ -103,11 +103,6 @@ def _accuracies(runs: Sequence[RunContent], split: str | None) -> list[float]:
     return [run.accuracy[split] for run in runs if split is not None and split in run.accuracy]
 
 
-def score_title(score: Score) -> str:
-    """The score as a heading."""
-    return score.title[0].upper() + score.title[1:]
-
-
 def _mean(values: Sequence[float], score: Score) -> str:
     return score.text(float(np.mean(values)))
 
@@ -145,7 +140,7 @@ def _training_rows(content: ReportContent) -> list[tuple[str, list[str]]]:
 
 
 def _accuracy_chart(content: ReportContent) -> Chart | None:
-    methods, score, title = content.methods(), content.score, score_title(content.score)
+    methods, score, title = content.methods(), content.score, content.score.heading
     names = list(dict.fromkeys(split for run in content.runs for split in run.accuracy))
     # The comparison is what the page is for; other splits are in the table of all.
     shown = [split for split in (BIASED, UNBIASED) if split in names] or names
@@ -199,7 +194,7 @@ def _split_table(content: ReportContent) -> Table | None:
         ]
         for run in content.runs
     ]
-    return Table(f"{score_title(content.score)} of each run", ("run", *names), rows)
+    return Table(f"{content.score.heading} of each run", ("run", *names), rows)
 
 
 @dataclass(frozen=True)

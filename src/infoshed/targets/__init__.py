@@ -33,7 +33,7 @@ o is E(y|z).
 from typing import Any
 
 from infoshed.checks import InfoshedError
-from infoshed.targets.base import ACCURACY, R2, Score, Target
+from infoshed.targets.base import ACCURACY, R2, SCORES, Score, Target
 from infoshed.targets.classes import Classes
 from infoshed.targets.labels import Labels
 from infoshed.targets.numbers import Numbers
@@ -41,6 +41,7 @@ from infoshed.targets.numbers import Numbers
 __all__ = [
     "ACCURACY",
     "R2",
+    "SCORES",
     "TARGETS",
     "Classes",
     "Labels",

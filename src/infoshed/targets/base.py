@@ -24,9 +24,20 @@ class Score:
         """`value` for people."""
         return f"{value:.1%}" if self.share else f"{value:.3f}"
 
+    @property
+    def heading(self) -> str:
+        """The title with a capital."""
+        return self.title[0].upper() + self.title[1:]
+
+    @property
+    def unit(self) -> str:
+        """What follows the title where numbers stand without a unit of their own."""
+        return ", %" if self.share else ""
+
 
 ACCURACY = Score("accuracy", "accuracy", True)
 R2 = Score("r2", "R2", False)
+SCORES = {score.key: score for score in (ACCURACY, R2)}
 
 
 class Target(ABC):
@@ -82,6 +93,16 @@ class Target(ABC):
         Args:
             log_ratios: for each column log p(y|c) - log p(y) of its discrete codes (n, codes).
         """
+
+    def nll(self, outputs: Tensor, y: Tensor, log_ratios: Sequence[Tensor] | None = None) -> Tensor:
+        """The mean of -log p(y|z,c), a scalar in nats, with p(y|z,c) as in the adjusted loss.
+
+        Args:
+            log_ratios: as in `adjusted`; None where c has no say, which leaves -log p(y|z).
+        """
+        return (
+            self.loss(outputs, y) if log_ratios is None else self.adjusted(outputs, y, log_ratios)
+        )
 
     def bounded(
         self, task_loss: Tensor, outputs: Tensor, y: Tensor, factor: Tensor | None = None

@@ -1,5 +1,6 @@
 """Quantities: squares; bins of about equal weight are the strata. See the package."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -24,6 +25,7 @@ from infoshed.targets.strata import (
 )
 
 LEAST_NOISE = 0.05  # of a standardised column: two rows of a batch may agree by chance
+LEAST_DEVIATION = 1e-3  # of a likelihood: a perfect fit has a finite one
 
 
 @dataclass(frozen=True)
@@ -175,6 +177,35 @@ class Numbers(Target):
             mass = self._log_mass(outputs[:, j], noise[j], log_ratio, j)
             losses = losses + noise[j].square() * mass
         return losses.mean() if factor is None else (losses * factor).mean()
+
+    def nll(self, outputs: Tensor, y: Tensor, log_ratios: Sequence[Tensor] | None = None) -> Tensor:
+        """As for other targets; the density is that of codes, and s_j the one under which these
+        rows are likeliest, not less than `LEAST_DEVIATION`."""
+        columns = zip(self.parts(y), outputs.double().T, y.double().T, strict=True)
+        return torch.stack(
+            [
+                self._nll(j, mean, code, bins, mean.new_zeros(len(y), m))
+                if log_ratios is None
+                else self._nll(j, mean, code, bins, log_ratios[j].double())
+                for j, ((bins, m), mean, code) in enumerate(columns)
+            ]
+        ).sum()
+
+    def _nll(self, j: int, mean: Tensor, code: Tensor, bins: Tensor, log_ratio: Tensor) -> Tensor:
+        """`nll` of column j, whose bins the codes are in."""
+        from scipy.optimize import minimize_scalar  # imported here: it is slow to load
+
+        square = float((code - mean).square().mean())
+
+        def at(log_deviation: float) -> float:
+            s = mean.new_tensor(log_deviation).exp()
+            mass = self._log_mass(mean, s, log_ratio, j).mean()
+            return log_deviation + square / (2 * float(s) ** 2) + float(mass)
+
+        bounds = math.log(LEAST_DEVIATION), math.log(10 + math.sqrt(square))
+        least = minimize_scalar(at, bounds=bounds, method="bounded").fun
+        own = log_ratio.gather(1, bins[:, None]).mean()
+        return least + 0.5 * math.log(2 * math.pi) - own
 
     def bounded(
         self, task_loss: Tensor, outputs: Tensor, y: Tensor, factor: Tensor | None = None
