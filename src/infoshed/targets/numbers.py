@@ -203,9 +203,9 @@ class Numbers(Target):
             return log_deviation + square / (2 * float(s) ** 2) + float(mass)
 
         bounds = math.log(LEAST_DEVIATION), math.log(10 + math.sqrt(square))
-        least = minimize_scalar(at, bounds=bounds, method="bounded").fun
+        best: Any = minimize_scalar(at, bounds=bounds, method="bounded")
         own = log_ratio.gather(1, bins[:, None]).mean()
-        return least + 0.5 * math.log(2 * math.pi) - own
+        return best.fun + 0.5 * math.log(2 * math.pi) - own
 
     def bounded(
         self, task_loss: Tensor, outputs: Tensor, y: Tensor, factor: Tensor | None = None
