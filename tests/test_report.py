@@ -246,6 +246,13 @@ def test_image_labels_show_each_call_in_words(html):
     assert page.text.count("right:") + page.text.count("wrong:") == 12
 
 
+@pytest.mark.parametrize(("method", "late"), [("mi", False), ("ancova", True)])
+def test_a_curve_of_a_model_that_changes_after_its_end_says_so(method: str, late: bool):
+    rows = [{"epoch": e, "val_accuracy": 0.5 + e / 10} for e in (1, 2)]
+    run = make_run(method, 0, 0.6, metrics=rows)
+    assert (f"{method}: before the last step" in render(make_content([run]))) == late
+
+
 def test_the_same_content_gives_the_same_page(html):
     assert render(make_content()) == html
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from markupsafe import Markup
 
+from infoshed.methods import METHODS, Method
 from infoshed.report import figures
 from infoshed.report.chart import MISSING, Chart, Table, number
 from infoshed.report.content import RunContent, by_method
@@ -120,8 +121,17 @@ def curve_charts(
             prefix=f"curve-{key}",
         )
         table = _curve_table(title, unit, means, show)
-        charts.append(Chart(title, Markup(svg), note.format(attribute=attribute), table))
+        note = note.format(attribute=attribute)
+        late = [name for name in lines if key.startswith("val_") and _finishes(name)]
+        if late:
+            note += f" {' and '.join(late)}: before the last step, which follows the last epoch."
+        charts.append(Chart(title, Markup(svg), note, table))
     return charts
+
+
+def _finishes(method: str) -> bool:
+    """Whether a method changes the model once training has ended."""
+    return method in METHODS and METHODS[method].finish is not Method.finish
 
 
 def _varies(lines: list[tuple[np.ndarray, np.ndarray]]) -> bool:
