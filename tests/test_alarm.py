@@ -1,7 +1,10 @@
 """The collapse alarm, in situations made to ring it."""
 
 import math
+import warnings
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -207,3 +210,29 @@ def test_options_of_the_alarm_are_checked(table: DataSet):
         fit(table, "mi", strength=1.0, on_alarm="stop")
     assert method_options("mi", {"budget": 0.1}).on_alarm == "warn"
     assert method_options("mi", {}).on_alarm is None
+
+
+@pytest.mark.parametrize("rows", [0, 1, 7])
+def test_too_few_rows_are_no_collapse(rows: int):
+    alarm = CollapseAlarm(math.log(2), (2,), torch.tensor([0.5, 0.5]).log())
+    z, c = torch.zeros(rows, 3), torch.zeros(rows, 1).long()
+    assert alarm.signs(0.1, z, c, None, 0.0) == []
+
+
+def test_batch_statistics_and_a_last_row_alone_stop_no_budget(table: DataSet):
+    net = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 4))
+    data = replace(table, validation=table.validation.rows(torch.arange(129)))
+    run = fit(data, "mi", encoder=net, dim=4, epochs=1, batch_size=64, budget="5%")
+    assert len(run.metrics) == 1
+
+
+def test_a_resumed_run_does_not_warn_again_of_what_goes_on(table: DataSet, tmp_path: Path):
+    def warned(**changes: Any) -> int:
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always", CollapseWarning)
+            fit(table, "mi", budget=1e-6, lr=1e-8, seed=0, quiet=True, **changes)
+        return sum(issubclass(w.category, CollapseWarning) for w in found)
+
+    out = tmp_path / "run"
+    assert warned(epochs=7, out=out) == 1
+    assert warned(epochs=8, out=out, resume=True) == 0

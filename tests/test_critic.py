@@ -260,3 +260,18 @@ def test_where_the_discriminant_is_far_off_the_network_is_trusted():
     for rows in torch.arange(16_000).repeat(4).split(512):
         critic.fit(z[rows], c[rows], None, None, 4, None)
     assert float(critic.estimator(z[16_000:], c[16_000:]).detach()) > 1.22
+
+
+def test_moments_go_along_to_another_type():
+    module = nn.Linear(3, 2)
+    optimizer = PackedAdam(module.parameters(), 0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        module(torch.ones(1, 3)).sum().backward()
+        optimizer.step()
+    first = optimizer.first.clone()
+    module.double()
+    optimizer.zero_grad()
+    assert first.any()
+    torch.testing.assert_close(optimizer.first, first.double())
+    assert float(optimizer.count) == 3

@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 import infoshed
 from infoshed import Budget, DataSet, InfoshedError, MutualInformationPenalty, ShedLayer
-from infoshed.distributed import fingerprint
+from infoshed.distributed import as_bytes, fingerprint
 from processes import in_two
 
 STEPS = 8
@@ -325,3 +325,10 @@ def test_the_example_sheds_under_torchrun(tmp_path: Path):
     (plain, told), (right, left) = found["without"], found["with"]
     assert right > plain + 0.05
     assert left < told - 0.05
+
+
+def test_any_layout_of_rows_goes_into_bytes():
+    table = torch.arange(12).reshape(4, 3)
+    for array in (table[:, 1], table.T, table[:, :1], torch.ones(1).expand(4)):
+        found = as_bytes(array).contiguous().view(array.dtype).reshape(array.shape)
+        assert torch.equal(found, array)

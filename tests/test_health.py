@@ -253,3 +253,12 @@ def test_held_out_rows_do_not_move_batch_statistics(table: DataSet):
     steps = len(table.train) // 64
     batches = run.model.state_dict()["encoder.1.num_batches_tracked"]
     assert int(batches) <= 2 * steps + 1  # the batch and the pool of each step, and the probe
+
+
+def test_a_first_value_that_is_not_finite_is_as_if_absent():
+    mean = RunningMean(0.2)
+    mean.add(torch.tensor(float("nan")), 2)
+    assert mean.value is None
+    mean.add(torch.tensor(1.0))
+    mean.add(torch.tensor(3.0))
+    assert float(mean.mean) == pytest.approx(2.0)

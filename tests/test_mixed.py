@@ -246,3 +246,13 @@ def test_hsic_takes_it():
     (z**2).mean().backward()
     assert z.grad is not None
     assert z.grad.isfinite().all()
+
+
+def test_a_batch_whose_half_lacks_the_attribute_is_fitted():
+    attribute = infer_attribute(people(40))
+    codes = attribute.encode(people(40))
+    codes[20:] = torch.tensor([-1.0, float("nan")])
+    penalty = MutualInformationPenalty(3, attribute, codes, steps=2)
+    penalty.update(torch.randn(40, 3), codes)
+    assert torch.isfinite(penalty.running.mean)
+    assert penalty.updates == 1

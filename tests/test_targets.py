@@ -354,3 +354,26 @@ def test_the_prior_of_labels_is_that_of_each(tags: DataSet):
     for j, ratio in enumerate(prior.log_ratios(values)):
         alone: Tensor = LabelPrior(train.y[:, j], train.c, tags.attribute, 2).log_ratio(values)
         torch.testing.assert_close(ratio, alone)
+
+
+def test_a_ratio_that_underflows_leaves_the_losses_of_numbers_finite():
+    target = Numbers.from_values(np.random.default_rng(0).normal(size=500))
+    bins = len(target.edges[0]) + 1
+    ratios = torch.full((4, bins), -500.0)
+    ratios[:, 0] = 0.0  # c says: in the lowest bin; the outputs are elsewhere
+    outputs = torch.full((4, 1), 2.0, requires_grad=True)
+    y = torch.full((4, 1), 2.1)
+    for loss in (target.adjusted(outputs, y, [ratios]), target.nll(outputs, y, [ratios])):
+        assert torch.isfinite(loss)
+    target.adjusted(outputs, y, [ratios]).backward()
+    assert outputs.grad is not None
+    assert torch.isfinite(outputs.grad).all()
+
+
+@pytest.mark.parametrize("factor", [0.1, 1.0, 5.0])
+def test_the_bounded_loss_of_reweighed_numbers_is_bounded(prices: DataSet, factor: float):
+    target, outputs = prices.target, torch.tensor([[300.0]], requires_grad=True)
+    y, share = torch.zeros(1, 1), torch.tensor([factor])
+    bounded = target.bounded(target.loss(outputs, y, share), outputs, y, share)
+    (gradient,) = torch.autograd.grad(bounded, outputs)
+    assert float(gradient) == pytest.approx(factor, rel=1e-5)

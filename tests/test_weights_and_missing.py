@@ -23,7 +23,9 @@ from infoshed import (
     fit,
     infer_attribute,
 )
+from infoshed.experiments.selection import figures_for_selection
 from infoshed.label_prior import LabelPrior
+from infoshed.pressure import budget_nats
 from infoshed.targets import Classes
 
 WEIGHING = [name for name, method in METHODS.items() if method.weighs]
@@ -185,3 +187,92 @@ def test_half_of_the_attributes_shed_nearly_as_well_as_all(make_data: Callable[.
     plain, whole, half = unbiased
     assert whole > plain + 0.03
     assert half > plain + 0.03
+
+
+def test_a_lone_row_changes_nothing(table: DataSet):
+    """A DataLoader that keeps its last batch may end with one."""
+    penalty = MutualInformationPenalty(2, table.attribute, table.train.c, steps=2)
+    z = torch.randn(1, 2, requires_grad=True)
+    penalty(z, table.train.c[:1])
+    z.sum().backward()
+    assert z.grad is not None
+    assert z.grad.tolist() == [[1.0, 1.0]]
+    assert penalty.updates == 0
+
+
+@pytest.mark.parametrize("rows", [2, 3, 5])
+def test_few_rows_are_no_error_for_a_critic_that_shuffles(rows: int):
+    attribute = infer_attribute(np.random.default_rng(0).normal(size=40), "size")
+    penalty = MutualInformationPenalty(2, attribute, steps=4)
+    penalty.update(torch.randn(rows, 2), torch.randn(rows, 1))
+    assert torch.isfinite(penalty.running.mean)
+
+
+def test_doubles_and_short_whole_numbers_are_taken(table: DataSet):
+    split = table.train
+    found = []
+    for kind, whole in ((torch.float32, torch.int64), (torch.float64, torch.int32)):
+        penalty = MutualInformationPenalty(6, table.attribute, split.c, split.y.to(whole))
+        z = split.x.to(kind, copy=True).requires_grad_()
+        penalty(z, split.c, split.y.to(whole))
+        z.square().sum().backward()
+        assert z.grad is not None
+        assert z.grad.dtype == kind
+        found.append(z.grad.float())
+    torch.testing.assert_close(*found)
+
+
+def test_padding_may_hold_anything(table: DataSet):
+    """Rows whose c is missing move no statistics of the critic."""
+    split = table.train
+    c = torch.cat([split.c, torch.full_like(split.c, -1)])
+    held = []
+    for value in (0.0, 1000.0):
+        z = torch.cat([split.x, torch.full_like(split.x, value)])
+        penalty = MutualInformationPenalty(6, table.attribute, c)
+        for _ in range(5):
+            penalty.update(z, c)
+        held.append(float(penalty.hold_out(split.x, split.c)))
+    assert held[0] == pytest.approx(held[1], abs=1e-3)
+
+
+def test_what_only_validation_rows_lack_stops_no_training(make_data: Callable[..., DataSet]):
+    data = make_data()
+    c, y = data.validation.c.clone(), data.validation.y.clone()
+    c[:3], y[5:8] = -1, 2  # missing, and a class without training rows
+    data = replace(
+        data,
+        validation=replace(data.validation, c=c, y=y),
+        classes=("no", "yes", "perhaps"),
+        target=None,
+    )
+    run = fit(data, "mi", epochs=2)
+    assert np.isfinite(run.metrics[-1]["mi_held_out"])
+
+
+def test_budgets_are_of_the_weighted_rows():
+    rng = np.random.default_rng(0)
+    y, c = rng.integers(0, 2, (2, 4000))
+    c[:3000] = y[:3000]  # told by y, and weighed down
+    attribute, weights = infer_attribute(c), torch.ones(4000)
+    weights[:3000] = 1e-3
+    rows = torch.from_numpy(y), attribute.encode(c)
+    assert budget_nats("label", attribute, *rows) > 0.2
+    assert budget_nats("label", attribute, *rows, weights) < 0.01
+    rare = torch.from_numpy(np.where(c == 0, 1e-9, 1.0)).float()
+    assert budget_nats("10%", attribute, *rows, rare) == pytest.approx(0, abs=1e-6)
+    assert budget_nats("10%", attribute, *rows) == pytest.approx(0.1 * np.log(2), abs=1e-3)
+
+
+def test_the_rule_reads_weights(make_data: Callable[..., DataSet]):
+    """Whole weights are as many copies."""
+    data = make_data()
+    times = torch.randint(1, 4, (len(data.validation),), generator=torch.Generator().manual_seed(0))
+    logits = torch.randn(len(times), 2, generator=torch.Generator().manual_seed(1))
+    weighted = replace(data, validation=replace(data.validation, weights=times.float()))
+    repeated_rows = data.validation.rows(torch.arange(len(times)).repeat_interleave(times))
+    copies = replace(data, validation=repeated_rows)
+    one = figures_for_selection(logits, weighted)
+    other = figures_for_selection(logits.repeat_interleave(times, 0), copies)
+    for name in ("val_accuracy", "val_nll_adjusted"):
+        assert one[name] == pytest.approx(other[name], abs=1e-5)

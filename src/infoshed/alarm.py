@@ -23,6 +23,7 @@ CHANCE = 0.95  # of the chance loss
 SPREAD = 1e-3  # of the length of z
 FACTOR, ERRORS = 2.0, 3.0
 FOLDS = 4
+LEAST_PROBED = 2 * FOLDS  # rows
 GRACE, IN_A_ROW = 5, 2  # epochs
 ON_ALARM = {
     "warn": "training goes on",
@@ -89,7 +90,8 @@ class CollapseAlarm:
 
         Args:
             task_loss: mean of the epoch, in nats.
-            z: held-out features (n, dim), rows in random order. c: codes (n, columns).
+            z: held-out features (n, dim), rows in random order; of fewer than `LEAST_PROBED` only
+                the label is looked at. c: codes (n, columns).
             y: classes (n,), where the information is that given y.
             critic: its estimate on held-out rows, in nats.
         """
@@ -99,6 +101,8 @@ class CollapseAlarm:
             found.append(
                 f"the label is lost (task loss {task_loss:.3g}, at chance {self.chance:.3g})"
             )
+        if len(z) < LEAST_PROBED:
+            return found
         if (z - z.mean(0)).norm() <= SPREAD * z.norm():
             found.append("z has collapsed (it is the same for all rows)")
         elif self.log_prior is not None:

@@ -60,11 +60,15 @@ class Critic:
         """
         estimator, optimizer = self.estimator, self.optimizer
         if estimator.standardize is not None:
-            estimator.standardize.update(z)
+            # Rows of padding, whose c is missing, may hold anything.
+            weighed = None if weights is None or weights.device.type != "cpu" else weights > 0
+            estimator.standardize.update(z if weighed is None else z[weighed])
         if self.parts:
             z = estimator.standardized(z)
             each = zip(self.parts, estimator.attribute.split(c), strict=True)
             fitted = [part.fit(z, code, y, weights, batches, generator) for part, code in each]
+            if len({len(part.estimates) for part in fitted}) > 1:  # a part left out a batch
+                fitted = [Fitted(*(found.mean()[None] for found in part)) for part in fitted]
             values, norms = (torch.stack(found) for found in zip(*fitted, strict=True))
             return Fitted(values.sum(0), norms.norm(dim=0))
         if optimizer is None:

@@ -57,8 +57,11 @@ class Rows(NamedTuple):
 
     @property
     def empty(self) -> bool:
-        """Whether no row has a weight, such as where every c is missing."""
+        """Whether there is nothing to compare: one row, or none with a weight, such as where every
+        c is missing."""
         w = self.weights
+        if len(self.z) < 2:
+            return True
         return w is not None and w.device.type == "cpu" and not bool((w > 0).any())
 
 
@@ -188,7 +191,8 @@ def check_headers(headers: list[list[int]]) -> None:
 
 def as_bytes(array: Tensor) -> Tensor:
     """(n, ...) as bytes (n, width)."""
-    return array.reshape(len(array), array.shape[1:].numel()).view(torch.uint8)
+    rows = array.reshape(len(array), array.shape[1:].numel())
+    return rows.clone(memory_format=torch.contiguous_format).view(torch.uint8)
 
 
 def fingerprint(state: Any) -> int:

@@ -109,26 +109,30 @@ class RunningMean:
     """
 
     def __init__(self, weight: float):
-        self.weight, self.count = weight, 0
-        self.mean = torch.zeros(())
+        self.weight, self.begun = weight, False
+        self.mean, self.count = torch.zeros(2)
 
     @property
     def value(self) -> Tensor | None:
         """The average, None before the first value."""
-        return self.mean if self.count else None
+        return self.mean if self.begun else None
 
     def add(self, value: Tensor, times: int = 1) -> None:
         """Take in one scalar, which stands for so many."""
         value = value.detach()
-        self.count += times
-        rate = max(times / self.count, 1 - (1 - self.weight) ** times)
+        good = value - value == 0
+        # Of a GPU nothing is asked, which would be to wait for it.
+        self.begun = self.begun or value.device.type != "cpu" or bool(good)
+        self.count = self.count.to(value) + times * good
+        least = 1 - (1 - self.weight) ** times
+        rate = (times / self.count.clamp_min(times)).clamp_min(least)
         mean = self.mean.to(value)
-        self.mean = torch.where(value - value == 0, torch.lerp(mean, value, rate), mean)
+        self.mean = torch.where(good, torch.lerp(mean, value, rate), mean)
 
     def state_dict(self) -> dict[str, Any]:
         """What `load_state_dict` needs to go on from here."""
-        return {"mean": self.mean, "count": self.count}
+        return {"mean": self.mean, "count": self.count, "begun": self.begun}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a saved state."""
-        self.mean, self.count = state["mean"], state["count"]
+        self.mean, self.count, self.begun = state["mean"], state["count"], state["begun"]

@@ -14,11 +14,12 @@ from infoshed.attributes import Attribute
 from infoshed.checks import InfoshedError
 
 
-def table_information(table: np.ndarray) -> float:
-    """I in nats of a contingency table of counts (rows, columns), at least 0."""
+def table_information(table: np.ndarray, n: float | None = None) -> float:
+    """I in nats of a contingency table (rows, columns), at least 0. n: how many rows are behind
+    it, where its entries are not counts."""
     table = np.asarray(table, dtype=np.float64)
-    n = table.sum()
-    p = table / n
+    p = table / table.sum()
+    n = float(table.sum()) if n is None else n
     expected = p.sum(1, keepdims=True) * p.sum(0, keepdims=True)
     occupied = p > 0
     plug_in = (p[occupied] * np.log(p[occupied] / expected[occupied])).sum()
@@ -26,11 +27,14 @@ def table_information(table: np.ndarray) -> float:
     return max(0.0, float(plug_in - (occupied.sum() - rows - columns + 1) / (2 * n)))
 
 
-def label_information(y: Tensor, c: Tensor, attribute: Attribute) -> float:
+def label_information(
+    y: Tensor, c: Tensor, attribute: Attribute, weights: Tensor | None = None
+) -> float:
     """sum_k I(Y;C_k) in nats over the parts of a discrete attribute.
 
     Args:
-        y: classes (n,). c: codes (n, columns).
+        y: classes (n,). c: codes (n, columns). weights: importance of the rows (n,); the bias is
+            then that of (sum w)^2 / sum w^2 rows.
 
     Raises `InfoshedError` where some of the attribute is continuous.
     """
@@ -39,9 +43,11 @@ def label_information(y: Tensor, c: Tensor, attribute: Attribute) -> float:
             f"I(Y;C) from a table needs a discrete attribute; '{attribute.name}' is "
             f"{attribute.kind}: give a budget in nats, or bin it"
         )
+    share = np.ones(len(y)) if weights is None else weights.double().numpy()
+    rows = share.sum() ** 2 / (share**2).sum()
     total = 0.0
     for m, code in zip(attribute.heads, c.T, strict=True):
         table = np.zeros((int(y.max()) + 1, m))
-        np.add.at(table, (y.numpy(), code.numpy()), 1)
-        total += table_information(table)
+        np.add.at(table, (y.numpy(), code.numpy()), share)
+        total += table_information(table, rows)
     return total

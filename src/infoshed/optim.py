@@ -39,7 +39,7 @@ class PackedAdam:
 
     The parameters and their gradients become views of `vector` and `gradient`, so their module
     loads, saves and is fitted as ever; only moving it to another device or type parts them, and
-    the next step starts afresh there.
+    the next step takes the moments along.
 
     Args:
         parameters: at least one, all of one type and on one device.
@@ -64,7 +64,10 @@ class PackedAdam:
     def zero_grad(self) -> None:
         """Set all gradients to 0, as `backward` adds to them. To be called before new ones."""
         if self.parameters[0].data_ptr() != self.vector.data_ptr():
+            old = self.first, self.second, self.count
             self._pack()
+            for new, known in zip((self.first, self.second, self.count), old, strict=True):
+                new.copy_(known)
         self.gradient.zero_()
 
     @torch.no_grad()

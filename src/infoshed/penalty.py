@@ -124,6 +124,7 @@ class MutualInformationPenalty:
             c, self.partly = attribute.typical(), True  # rows to come may lack c
         else:
             c, y, weights = training_rows(attribute, c, y, weights)
+            y = y if y is None or y.is_floating_point() else y.long()
             self.partly = not bool(attribute.known(c).all())
         known = attribute.known(c)
         if not bool(known.any()):
@@ -273,7 +274,8 @@ class MutualInformationPenalty:
             self.estimator.to(z.device)
             self.device = z.device
         z = z.detach()
-        z = z.float() if z.dtype in (torch.float16, torch.bfloat16) else z
+        z = z if z.dtype == torch.float32 else z.float()
+        y = y if y is None or y.is_floating_point() else y.long()
         rows = self.processes.gather(z, c, y, weights, self._common)
         if not self.partly:
             return rows

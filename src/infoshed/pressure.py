@@ -24,6 +24,7 @@ from torch import Tensor
 
 from infoshed.attributes import Attribute
 from infoshed.checks import InfoshedError, check_number
+from infoshed.estimators.inputs import entropy
 from infoshed.information import label_information
 
 LEAST = 1e-4  # strength; at which a budget does not bind
@@ -116,7 +117,8 @@ class Budget(Pressure):
         self.integral = (self.integral + step).clamp(*self.limits)
 
     def back_off(self) -> None:
-        """Raise the budget by half, and at once halve the strength."""
+        """Raise the budget by half, and halve u; the excess, which is smaller over a higher budget,
+        takes the strength down further."""
         self.nats = (1.5 * self.nats).clamp_min(self.floor)
         self.integral = (self.integral - math.log(2)).clamp(*self.limits)
 
@@ -149,23 +151,31 @@ def parse_budget(budget: Any) -> tuple[str, float]:
     return "share" if share else "nats", value
 
 
-def budget_nats(budget: float | str, attribute: Attribute, y: Tensor, c: Tensor) -> float:
+def budget_nats(
+    budget: float | str,
+    attribute: Attribute,
+    y: Tensor,
+    c: Tensor,
+    weights: Tensor | None = None,
+) -> float:
     """A budget in nats from what the user wrote.
 
     Args:
         budget: nats as a number; "5%" of H(C); or "label" for I(Y;C) of the training table.
-        y: training classes (n,). c: training codes (n, columns).
+        y: training classes (n,). c: training codes (n, columns). weights: importance of the rows
+            (n,).
 
     Raises `InfoshedError` for any other text, or a share of H(C) where c is continuous.
     """
     unit, value = parse_budget(budget)
     if unit == "label":
-        return label_information(y, c, attribute)
+        return label_information(y, c, attribute, weights)
     if unit == "nats":
         return value
-    if attribute.entropy is None:
+    known = entropy(attribute, c, weights)
+    if known is None:
         raise InfoshedError(
             f"a budget in % of H(C) needs a discrete attribute; '{attribute.name}' is "
             f"{attribute.kind}: give it in nats"
         )
-    return value * attribute.entropy
+    return value * known

@@ -58,20 +58,27 @@ def check_asked(strength: Any, budget: Any) -> None:
 
 
 def make_pressures(
-    strength: Any, budget: Any, attribute: Attribute, y: Tensor, c: Tensor
+    strength: Any,
+    budget: Any,
+    attribute: Attribute,
+    y: Tensor,
+    c: Tensor,
+    weights: Tensor | None = None,
 ) -> Pressure | dict[str, Pressure]:
     """The pressure, or one by the name of each part, as `MutualInformationPenalty` takes them.
 
     Args:
         strength, budget: as read; numbers, or dicts by part which together name them all.
         y: training classes (n,). c: training codes (n, columns), missing ones too.
+        weights: importance of the rows (n,).
 
     Raises `InfoshedError` for a part that is not there, or is not named.
     """
 
     def held(value: Any, part: Attribute, codes: Tensor) -> Budget:
         known = part.known(codes)
-        return Budget(budget_nats(value, part, y[known], codes[known]))
+        share = None if weights is None else weights[known]
+        return Budget(budget_nats(value, part, y[known], codes[known], share))
 
     strengths: dict[str, Any] = strength if isinstance(strength, dict) else {}
     budgets: dict[str, Any] = budget if isinstance(budget, dict) else {}

@@ -1,13 +1,14 @@
 """The rule of selection: what it is made of, and that no test figure enters."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from infoshed import DataSet, InfoshedError
+from infoshed import DataSet, InfoshedError, infer_attribute
 from infoshed.experiments.base import Cell, Contender, Experiment, Job, Row
 from infoshed.experiments.selection import figures_for_selection, score, select
 from infoshed.label_prior import LabelPrior
@@ -105,3 +106,36 @@ def test_untuned_cells_take_the_strength_of_the_tuned_one_before(toy: Experiment
     ]
     later = [(1, 0.3, 0), (3, 0.9, 0), (0, 0.3, 1), (1, 0.3, 1), (2, 0.9, 1), (3, 0.9, 1)]
     assert listed(rows) == first + later
+
+
+def test_parts_of_mixed_attributes_are_read_as_what_they_are(make_data: Callable[..., DataSet]):
+    """A category among numbers is no number: leakage is that of the part alone."""
+    data = make_data("categorical", 1600)
+    (codes,), rng = data.validation.c.T, np.random.default_rng(0)
+    names = np.array(["b", "d", "a", "c"])
+    kinds = {"race": names[codes], "age": rng.normal(size=len(codes))}
+    logits = torch.nn.functional.one_hot(codes % 2, 2) * 3.0 + torch.randn(len(codes), 2)
+
+    def told(values: dict[str, Any]) -> float:
+        c: Any = values if len(values) > 1 else values["race"]
+        attribute = infer_attribute(c)
+        split = replace(data.validation, c=attribute.encode(c))
+        train = replace(split)
+        made = replace(data, train=train, validation=split, tests={}, attribute=attribute)
+        return figures_for_selection(logits, made)["val_leakage"]
+
+    alone = told({"race": kinds["race"]})
+    assert alone > 0.1
+    assert told(kinds) == pytest.approx(alone, abs=0.02)
+
+
+def test_missing_values_and_parts_of_one_value_tell_nothing(make_data: Callable[..., DataSet]):
+    data = make_data("binary", 1600)
+    split, generator = data.validation, torch.Generator().manual_seed(0)
+    missing = torch.rand(len(split), generator=generator) < 0.5
+    logits = torch.randn(len(split), 2, generator=generator) + 3 * missing.float()[:, None]
+    c = torch.where(missing[:, None], -1, split.c)
+    gaps = replace(data, validation=replace(split, c=c))
+    assert figures_for_selection(logits, gaps)["val_leakage"] < 0.05
+    same = replace(data, validation=replace(split, c=0 * split.c))
+    assert figures_for_selection(logits, same)["val_leakage"] == 0

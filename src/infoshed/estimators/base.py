@@ -182,7 +182,10 @@ class Estimator(nn.Module, ABC):
         """
         read_apart = type(self).objective is not Estimator.objective
         values, norms = [], []
-        for rows in torch.arange(len(z), device=z.device).chunk(batches):
+        pieces = torch.arange(len(z), device=z.device).chunk(batches)
+        if len(pieces[-1]) < 2:  # too few for an estimate
+            pieces = torch.cat(pieces).tensor_split(min(batches, max(1, len(z) // 2)))
+        for rows in pieces:
             arguments = z[rows], c[rows], None if y is None else y[rows]
             w = None if weights is None else weights[rows]
             if w is not None and w.device.type == "cpu" and not bool((w > 0).any()):

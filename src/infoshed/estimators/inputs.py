@@ -38,6 +38,12 @@ def check_codes(attribute: Attribute, c: Tensor) -> None:
     for part, code in zip(attribute.parts, attribute.split(c), strict=True):
         if part.heads:
             (m,), low, high = part.heads, int(code.min()), int(code.max())
+            if low == -1:
+                raise InfoshedError(
+                    f"column {first} of `c` holds the code -1: '{attribute.name}' is missing; "
+                    "leave these rows out, or give a penalty training codes of which some are "
+                    "missing too"
+                )
             if low < 0 or high >= m:
                 raise InfoshedError(
                     f"column {first} of `c` holds the code {low if low < 0 else high}, but "

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from infoshed.assignments import as_text
 from infoshed.checks import check_choice
 from infoshed.data import DATASETS, load
 from infoshed.evaluate import outputs_of
@@ -111,9 +112,9 @@ class Contender:
 
     def grid(self, factors: Sequence[float] = FACTORS) -> list[dict[str, Any]]:
         """All options for each strength: `factors` times the default one, in that order. A method
-        without a strength has one entry."""
+        without a strength, or with one for each part of c, has one entry."""
         options = asdict(method_options(self.method, self.options))
-        if not options.get("strength"):
+        if not options.get("strength") or isinstance(options["strength"], dict):
             return [options]
         return [
             options | {"strength": float(f"{options['strength'] * factor:.6g}")}
@@ -138,7 +139,7 @@ def pressure(options: dict[str, Any]) -> str:
     for name in ("budget", "strength"):
         value = options.get(name)
         if value is not None:
-            return f"{name} {value if isinstance(value, str) else f'{value:g}'}"
+            return f"{name} {as_text(value) if isinstance(value, str | dict) else f'{value:g}'}"
     return ""
 
 

@@ -7,6 +7,7 @@ checkpoints. Every process computes with one thread: the numbers do not depend o
 are. On several machines Ray gives out the runs (`infoshed.experiments.cluster`).
 """
 
+import json
 import multiprocessing
 import os
 import shutil
@@ -174,7 +175,12 @@ def attempt(experiment: Experiment, job: Job, data_dir: Path | None, folder: Pat
     data = experiment.load(job, data_dir)  # missing files are no property of the method
     row = job.to_row() | {"versions": versions(), "revision": revision()}
     try:
-        row |= experiment.run(job, data, folder)
+        found = experiment.run(job, data, folder)
+        try:
+            json.dumps(found, allow_nan=False)
+        except ValueError:
+            raise NonFiniteError("figures of the run are not finite (NaN or infinity)") from None
+        row |= found
     except Exception as error:  # a method that fails is a result; the others go on
         row |= {"error": f"{type(error).__name__}: {' '.join(str(error).split())}"}
     return row

@@ -48,18 +48,32 @@ def figures_for_selection(logits: Tensor, data: DataSet) -> dict[str, float]:
     `val_leakage` in nats. Raises `NonFiniteError` for logits with NaN or infinity.
     """
     split, train, target = data.validation, data.train, data.target
-    prior = TargetPrior(target, train.y, train.c, data.attribute)
-    strata = target.strata(split.y)
-    leakage = [
-        estimate_mi(logits, c, y=strata, estimator="quick", name=data.attribute.name).nats
-        for c in split.c.T
-    ]
-    nll = target.nll(logits, split.y, None if prior.decided else prior.log_ratios(split.c))
+    prior = TargetPrior(target, train.y, train.c, data.attribute, train.weights)
+    ratios = None if prior.decided else prior.log_ratios(split.c)
+    weights = None if split.weights is None else split.weights / split.weights.mean()
+    scores = target.scores(logits, split.y).double()
     return {
-        f"val_{target.score.key}": float(target.scores(logits, split.y).double().mean()),
-        "val_nll_adjusted": float(nll),
-        "val_leakage": abs(sum(leakage)),  # no minus zero
+        f"val_{target.score.key}": float((scores if weights is None else scores * weights).mean()),
+        "val_nll_adjusted": float(target.nll(logits, split.y, ratios, weights)),
+        "val_leakage": leakage(logits, data),
     }
+
+
+def leakage(logits: Tensor, data: DataSet) -> float:
+    """The second term of J in nats, of the validation rows whose c is known; a part of c with one
+    value among them is told by nothing. Arguments and errors as in `figures_for_selection`."""
+    split, total = data.validation, 0.0
+    strata = data.target.strata(split.y)
+    for part, codes in zip(data.attribute.parts, data.attribute.split(split.c), strict=True):
+        rows = part.known(codes)
+        c = codes[rows]
+        if len(c) and bool((c != c[0]).any()):
+            weights = None if split.weights is None else split.weights[rows]
+            total += estimate_mi(
+                logits[rows], c[:, 0] if c.shape[1] == 1 else c, y=strata[rows], weights=weights,
+                estimator="quick", name=part.name,
+            ).nats  # fmt: skip
+    return abs(total)  # no minus zero
 
 
 def score(row: dict[str, Any]) -> float | None:

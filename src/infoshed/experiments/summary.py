@@ -54,8 +54,9 @@ class Entry:
 
     @property
     def strength(self) -> float | None:
-        """The strength, if the method has one."""
-        return self.options.get("strength")
+        """The strength, if the method has one and it is the same for all parts of c."""
+        strength = self.options.get("strength")
+        return None if isinstance(strength, dict) else strength
 
 
 def summarize(rows: Sequence[Row], best: str | None) -> list[Entry]:

@@ -16,7 +16,7 @@ from infoshed.experiments.runner import Places, reproduce
 from infoshed.experiments.summary import place_of
 from infoshed.io import read_json, write_json
 from infoshed.methods import METHODS, method_options
-from infoshed.pressure import budget_nats
+from infoshed.pressure_parts import make_pressures
 from infoshed.train import make_config, recipe_options
 from infoshed.types import DataSet
 
@@ -155,9 +155,8 @@ def make_sweep(
     for options in grid:
         make_config(data, method, 0, options, **training)
         if options.get("budget") is not None:
-            budget_nats(
-                options["budget"], data.attribute, data.target.strata(data.train.y), data.train.c
-            )
+            y, c = data.target.strata(data.train.y), data.train.c
+            make_pressures(options["strength"], options["budget"], data.attribute, y, c)
     cell = Cell(
         "sweep", dataset, {k: v for k, v in data.params.items() if k != "seed"},
         training, QUICK_ROWS if quick else None,

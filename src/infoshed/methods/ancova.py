@@ -139,7 +139,9 @@ def numbers_of(part: Attribute, levels: str) -> Tensor:
     if len(names) == 2:
         return torch.arange(2).double()
     if any(isinstance(name, str) for name in names):
-        found = [re.findall(r"(?:^-)?\d+(?:\.\d+)?", str(name))[:2] for name in names]
+        # 1,000 is one number.
+        plain = [re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", str(name)) for name in names]
+        found = [re.findall(r"(?:^-)?\d+(?:\.\d+)?", name)[:2] for name in plain]
         numbers = [sum(map(float, texts)) / len(texts) for texts in found if texts]
     else:
         numbers = [float(name) for name in names]

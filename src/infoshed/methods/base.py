@@ -133,9 +133,15 @@ def plain_loss(outputs: Tensor, batch: Batch, prior: TargetPrior) -> Tensor:
 
 def reweighed_loss(outputs: Tensor, batch: Batch, prior: TargetPrior) -> Tensor:
     """The same with weights p(y) / p(y|c); see `infoshed.label_prior`."""
+    return prior.target.loss(outputs, batch.y, row_factor("reweighed", batch, prior))
+
+
+def row_factor(loss: str, batch: Batch, prior: TargetPrior) -> Tensor | None:
+    """By what `loss`, a name in `LOSSES`, multiplies the rows (n,); None where by nothing."""
+    if loss != "reweighed":
+        return batch.weights
     factor = prior.weights(batch.y, batch.c)
-    factor = factor if batch.weights is None else factor * batch.weights
-    return prior.target.loss(outputs, batch.y, factor)
+    return factor if batch.weights is None else factor * batch.weights
 
 
 def adjusted_loss(outputs: Tensor, batch: Batch, prior: TargetPrior) -> Tensor:

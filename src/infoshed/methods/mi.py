@@ -29,10 +29,10 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from infoshed.alarm import ON_ALARM, CollapseAlarm, CollapseWarning
+from infoshed.alarm import LEAST_PROBED, ON_ALARM, CollapseAlarm, CollapseWarning
 from infoshed.checks import InfoshedError, check_choice
 from infoshed.estimators.class_scoring import log_prior
-from infoshed.methods.base import LOSSES, Fresh, Setting, check_loss
+from infoshed.methods.base import LOSSES, Fresh, Setting, check_loss, row_factor
 from infoshed.methods.supervised import Plain
 from infoshed.penalty import STRENGTH, MutualInformationPenalty
 from infoshed.pressure import Budget
@@ -66,7 +66,7 @@ class MIOptions:
         critic_lr: learning rate of the critic.
         on_alarm: with a budget, what to do at the end of an epoch that shows signs of collapse (see
             `infoshed.alarm`): "warn" (unless given); "stop" training there; "back-off", raise the
-            budget by half and halve the strength, after every such epoch.
+            budget by half and lower the strength, after every such epoch.
     """
 
     strength: float | dict[str, float] | str | None = None
@@ -131,7 +131,9 @@ class MI(Plain):
             c,
             y if options.conditional else None,
             weights=train.weights,
-            pressure=make_pressures(options.strength, options.budget, attribute, y, c),
+            pressure=make_pressures(
+                options.strength, options.budget, attribute, y, c, train.weights
+            ),
             critic=options.critic,
             lr=options.critic_lr,
             steps=options.critic_steps,
@@ -144,6 +146,12 @@ class MI(Plain):
                 self.alarms[name] = self.collapse_alarm(part, self.penalty.codes(c)[name])
         self.steps = 0
         self.held_out = torch_generator(setting.seed, "held out")
+        # Validation rows that the critic can judge: their c is known, their class was seen.
+        split = setting.data.validation
+        judged = setting.data.target.strata(split.y) <= y.max()
+        if bool(attribute.known(c).all()):
+            judged &= attribute.known(split.c)
+        self.judged = judged.nonzero()[:, 0]
 
     def extra_loss(self, task_loss: Tensor, z: Tensor, batch: Batch, fresh: Fresh) -> Tensor | None:
         if self.penalty is None:
@@ -152,7 +160,7 @@ class MI(Plain):
         strata = self.setting.data.target.strata
         y = strata(batch.y)
         bounded = self.setting.data.target.bounded(
-            task_loss, self.model.head(z), batch.y, batch.weights
+            task_loss, self.model.head(z), batch.y, row_factor(self.loss, batch, self.setting.prior)
         )
         term = self.penalty.term(bounded, z, batch.c, y, weights=batch.weights)
         features, c, weights = z.detach(), batch.c, batch.weights
@@ -186,8 +194,11 @@ class MI(Plain):
 
     def hold_out(self, penalty: MutualInformationPenalty, rows: int) -> None:
         """Read the critic on random rows of the validation split."""
+        if not len(self.judged):
+            return
         split = self.setting.data.validation
-        batch = split.take(torch.randint(len(split), (rows,), generator=self.held_out))
+        rows_at = torch.randint(len(self.judged), (rows,), generator=self.held_out)
+        batch = split.take(self.judged[rows_at])
         features = self.held_out_features(batch)
         y = self.setting.data.target.strata(batch.y)
         penalty.hold_out(features, batch.c, y, weights=batch.weights)
@@ -229,10 +240,16 @@ class MI(Plain):
         assert self.penalty is not None
         split = self.setting.data.validation
         c = self.penalty.codes(split.c)[penalty.attribute.name]
-        rows = torch.randperm(len(split), generator=self.held_out)
+        rows = self.judged[torch.randperm(len(self.judged), generator=self.held_out)]
         rows = rows[penalty.attribute.known(c[rows])][:PROBED_ROWS]
-        batches = [split.take(part) for part in rows.split(self.setting.batch_size)]
-        z = torch.cat([self.held_out_features(batch) for batch in batches])
+        pieces = rows.split(self.setting.batch_size)
+        if len(pieces) > 1 and len(pieces[-1]) < self.setting.batch_size:
+            pieces = pieces[:-1]  # statistics of a small batch are noise, those of a row an error
+        rows = torch.cat(pieces)
+        if len(rows) < LEAST_PROBED:
+            rows, pieces = rows[:0], ()
+        features = [self.held_out_features(split.take(piece)) for piece in pieces]
+        z = torch.cat(features) if features else torch.zeros(0, penalty.estimator.dim)
         target = self.setting.data.target
         y = target.strata(split.y[rows]) if penalty.conditional else None
         return alarm.signs(task_loss, z, c[rows], y, float(penalty.held.mean))
@@ -264,7 +281,8 @@ class MI(Plain):
             }
             if self.alarms:
                 alarms = {name: alarm.state_dict() for name, alarm in self.alarms.items()}
-                state |= {"alarms": alarms, "stopped": self.stopped}
+                alarmed = [int(name in self.alarmed) for name in self.alarms]
+                state |= {"alarms": alarms, "alarmed": alarmed, "stopped": self.stopped}
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -275,5 +293,7 @@ class MI(Plain):
             if self.alarms:
                 for name, alarm in self.alarms.items():
                     alarm.load_state_dict(state["alarms"][name])
+                alarmed = zip(self.alarms, state["alarmed"], strict=True)
+                self.alarmed = {name for name, raised in alarmed if raised}
                 self.stopped = state["stopped"]
             self.held_out.set_state(state["held_out"])

@@ -94,15 +94,22 @@ class Target(ABC):
             log_ratios: for each column log p(y|c) - log p(y) of its discrete codes (n, codes).
         """
 
-    def nll(self, outputs: Tensor, y: Tensor, log_ratios: Sequence[Tensor] | None = None) -> Tensor:
-        """The mean of -log p(y|z,c), a scalar in nats, with p(y|z,c) as in the adjusted loss.
+    def nll(
+        self,
+        outputs: Tensor,
+        y: Tensor,
+        log_ratios: Sequence[Tensor] | None = None,
+        factor: Tensor | None = None,
+    ) -> Tensor:
+        """The mean of -log p(y|z,c) times `factor` (n,), a scalar in nats, with p(y|z,c) as in the
+        adjusted loss.
 
         Args:
             log_ratios: as in `adjusted`; None where c has no say, which leaves -log p(y|z).
         """
-        return (
-            self.loss(outputs, y) if log_ratios is None else self.adjusted(outputs, y, log_ratios)
-        )
+        if log_ratios is None:
+            return self.loss(outputs, y, factor)
+        return self.adjusted(outputs, y, log_ratios, factor)
 
     def bounded(
         self, task_loss: Tensor, outputs: Tensor, y: Tensor, factor: Tensor | None = None

@@ -25,6 +25,7 @@ from infoshed.targets.strata import (
 )
 
 LEAST_NOISE = 0.05  # of a standardised column: two rows of a batch may agree by chance
+LEAST_LOG_RATIO = -30.0  # smaller ones would underflow, and the logarithm of their sum be -inf
 LEAST_DEVIATION = 1e-3  # of a likelihood: a perfect fit has a finite one
 
 
@@ -178,34 +179,45 @@ class Numbers(Target):
             losses = losses + noise[j].square() * mass
         return losses.mean() if factor is None else (losses * factor).mean()
 
-    def nll(self, outputs: Tensor, y: Tensor, log_ratios: Sequence[Tensor] | None = None) -> Tensor:
+    def nll(
+        self,
+        outputs: Tensor,
+        y: Tensor,
+        log_ratios: Sequence[Tensor] | None = None,
+        factor: Tensor | None = None,
+    ) -> Tensor:
         """As for other targets; the density is that of codes, and s_j the one under which these
         rows are likeliest, not less than `LEAST_DEVIATION`."""
-        columns = zip(self.parts(y), outputs.double().T, y.double().T, strict=True)
+        columns = zip(self.parts(y), outputs.detach().double().T, y.double().T, strict=True)
+        factor = torch.ones(len(y)) if factor is None else factor
         return torch.stack(
             [
-                self._nll(j, mean, code, bins, mean.new_zeros(len(y), m))
-                if log_ratios is None
-                else self._nll(j, mean, code, bins, log_ratios[j].double())
+                self._nll(
+                    j, mean, code, bins, factor.double(),
+                    mean.new_zeros(len(y), m) if log_ratios is None else log_ratios[j].double(),
+                )
                 for j, ((bins, m), mean, code) in enumerate(columns)
             ]
-        ).sum()
+        ).sum()  # fmt: skip
 
-    def _nll(self, j: int, mean: Tensor, code: Tensor, bins: Tensor, log_ratio: Tensor) -> Tensor:
+    def _nll(
+        self, j: int, mean: Tensor, code: Tensor, bins: Tensor, factor: Tensor, log_ratio: Tensor
+    ) -> Tensor:
         """`nll` of column j, whose bins the codes are in."""
         from scipy.optimize import minimize_scalar  # imported here: it is slow to load
 
-        square = float((code - mean).square().mean())
+        rows = factor.mean()
+        square = float(((code - mean).square() * factor).mean() / rows)
 
         def at(log_deviation: float) -> float:
             s = mean.new_tensor(log_deviation).exp()
-            mass = self._log_mass(mean, s, log_ratio, j).mean()
+            mass = (self._log_mass(mean, s, log_ratio, j) * factor).mean() / rows
             return log_deviation + square / (2 * float(s) ** 2) + float(mass)
 
         bounds = math.log(LEAST_DEVIATION), math.log(10 + math.sqrt(square))
         best: Any = minimize_scalar(at, bounds=bounds, method="bounded")
-        own = log_ratio.gather(1, bins[:, None]).mean()
-        return best.fun + 0.5 * math.log(2 * math.pi) - own
+        own = log_ratio.clamp_min(LEAST_LOG_RATIO).gather(1, bins[:, None])[:, 0]
+        return rows * (best.fun + 0.5 * math.log(2 * math.pi)) - (own * factor).mean()
 
     def bounded(
         self, task_loss: Tensor, outputs: Tensor, y: Tensor, factor: Tensor | None = None
@@ -222,7 +234,10 @@ class Numbers(Target):
         below = torch.special.ndtr((edges - mean[:, None]) / noise)
         zero = below.new_zeros(len(mean), 1)
         return (
-            (log_ratio.exp() * torch.cat([below, zero + 1], 1).diff(dim=1, prepend=zero))
+            (
+                log_ratio.clamp_min(LEAST_LOG_RATIO).exp()
+                * torch.cat([below, zero + 1], 1).diff(dim=1, prepend=zero)
+            )
             .sum(1)
             .log()
         )
