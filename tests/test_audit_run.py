@@ -7,7 +7,9 @@ import pytest
 import torch
 
 import infoshed
-from infoshed import Classes, DataSet, InfoshedError, audit, audit_encoder, audit_run
+from infoshed import Classes, DataSet, InfoshedError, audit, audit_encoder, audit_run, fit
+from infoshed.auditing.run import collapsed, left_in_z
+from infoshed.information import label_information
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +65,18 @@ def test_any_encoder_is_audited_as_its_features_are(table_data: DataSet):
         audit_encoder(lambda x: x[:, 0], table_data, "validation")
     with pytest.raises(InfoshedError, match="`split` must be one of"):
         audit_encoder(encoder, table_data, "train")
+
+
+def test_a_model_that_says_one_class_is_told(table: DataSet):
+    run = fit(table, "plain", epochs=3)
+    assert collapsed(run, table) is None
+    with torch.no_grad():
+        run.model.head.weight.zero_()
+        run.model.head.bias.copy_(torch.tensor([0.0, 1.0]))
+    assert (collapsed(run, table) or "").startswith("the model says 'yes' for each of 160")
+
+
+def test_what_is_left_stands_beside_what_the_target_tells(table: DataSet):
+    text = left_in_z(fit(table, "plain", epochs=3), table)
+    told = label_information(table.train.y, table.train.c, table.attribute)
+    assert f"the target itself tells {told:.2g} of group in the training rows" in text

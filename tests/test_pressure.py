@@ -18,6 +18,7 @@ from infoshed import (
     MutualInformationPenalty,
     Run,
     fit,
+    infer_attribute,
 )
 from infoshed.information import label_information
 from infoshed.pressure import LEAST, Pressure, budget_nats
@@ -243,3 +244,14 @@ def test_a_budget_that_does_not_bind_ends_at_the_least_strength(make_data: Calla
     run = fit(make_data(n=4000), "mi", budget="100%", conditional=False, epochs=10)
     assert late(run, "strength") == pytest.approx(LEAST, rel=0.05)
     assert 0.1 < late(run, "mi_held_out") < 0.69
+
+
+def test_a_budget_above_the_entropy_is_no_budget():
+    c = np.array([0, 1] * 50)
+    attribute = infer_attribute(c, "sex")
+    y, codes = torch.from_numpy(c), attribute.encode(c)
+    assert budget_nats(0.69, attribute, y, codes) == 0.69
+    with pytest.raises(InfoshedError, match=r'above H\(sex\) = 0.693.* is written "5%"'):
+        budget_nats(5.0, attribute, y, codes)
+    continuous = infer_attribute(np.linspace(0, 1, 100), "age")
+    assert budget_nats(5.0, continuous, y, continuous.encode(np.linspace(0, 1, 100))) == 5.0

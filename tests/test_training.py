@@ -79,6 +79,18 @@ def test_other_settings_do_not_resume(table: DataSet, tmp_path: Path, changed: d
         fit(table, "mi", epochs=2, out=tmp_path, resume=True, **changed)
 
 
+def test_the_option_that_differs_is_named(table: DataSet, tmp_path: Path):
+    fit(table, "mi", epochs=1, out=tmp_path)
+    with pytest.raises(InfoshedError, match=r"another `strength`: 0\.3, now 0\.5; resume"):
+        fit(table, "mi", epochs=2, out=tmp_path, resume=True, strength=0.5)
+
+
+def test_everybody_who_may_read_the_folder_may_read_the_model(table: DataSet, tmp_path: Path):
+    fit(table, "plain", epochs=1, out=tmp_path)
+    modes = {path.stat().st_mode for path in tmp_path.iterdir() if path.is_file()}
+    assert len(modes) == 1
+
+
 def test_other_data_does_not_resume(table: DataSet, tmp_path: Path):
     fit(table, "plain", epochs=1, out=tmp_path)
     with pytest.raises(InfoshedError, match="made with another `params`"):

@@ -167,8 +167,10 @@ def train(
         print_json(run.summary())
         return
     print(run_table(run))
-    from infoshed.auditing.run import left_in_z  # loads scikit-learn
+    from infoshed.auditing.run import collapsed, left_in_z  # loads scikit-learn
 
+    if (said := collapsed(run, data)) is not None:
+        print(f"infoshed: {said}", file=sys.stderr)
     print(f"\n{left_in_z(run, data)} For the whole picture: infoshed audit {folder}")
     print(f"\nrun: {folder}" + (f"\nreport: {report}" if report else f"\n{NO_REPORT}"))
 

@@ -179,11 +179,22 @@ def as_floats(name: str, column: np.ndarray) -> np.ndarray:
     for other text and for infinity."""
     try:
         values = column.astype(np.float64)
-    except ValueError as error:
-        raise InfoshedError(f"column '{name}' must hold numbers: {error}") from None
+    except ValueError:
+        row, value = next((i, v) for i, v in enumerate(column, 1) if not _is_number(v))
+        raise InfoshedError(
+            f"column '{name}' must hold numbers; row {row} has {str(value)!r}"
+        ) from None
     if np.isinf(values).any():
         raise InfoshedError(f"column '{name}' has values that are not finite")
     return values
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        np.asarray(value).astype(np.float64)
+    except ValueError:
+        return False
+    return True
 
 
 def as_text(column: np.ndarray) -> np.ndarray:

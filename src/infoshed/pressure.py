@@ -145,7 +145,7 @@ def parse_budget(budget: Any) -> tuple[str, float]:
             f'`budget` must be nats (0.05), a share of H(C) ("5%") or "label"; got {budget!r}'
         ) from None
     if share:
-        check_number("budget share", value, 0, 1)
+        check_number('budget in "%"', 100 * value, 0, 100)
     else:
         check_number("budget", value, 0)
     return "share" if share else "nats", value
@@ -165,14 +165,20 @@ def budget_nats(
         y: training classes (n,). c: training codes (n, columns). weights: importance of the rows
             (n,).
 
-    Raises `InfoshedError` for any other text, or a share of H(C) where c is continuous.
+    Raises `InfoshedError` for any other text, nats above H(C), or a share of H(C) where c is
+    continuous.
     """
     unit, value = parse_budget(budget)
     if unit == "label":
         return label_information(y, c, attribute, weights)
-    if unit == "nats":
-        return value
     known = entropy(attribute, c, weights)
+    if unit == "nats":
+        if known is not None and value > known + 1e-6:
+            raise InfoshedError(
+                f"a budget of {value:g} nats is above H({attribute.name}) = {known:.3g}, the most "
+                f'that z can tell, and never holds anything; a share is written "{value:g}%"'
+            )
+        return value
     if known is None:
         raise InfoshedError(
             f"a budget in % of H(C) needs a discrete attribute; '{attribute.name}' is "

@@ -180,7 +180,15 @@ class Run:
     def encode(self, x: Any) -> Tensor:
         """Representations z (n, dim) of inputs x (n, ...): numpy or torch, uint8 images or
         floats. Raises `InfoshedError` when x has another shape than the training inputs."""
-        x = x if isinstance(x, Tensor) else torch.as_tensor(np.asarray(x))
+        if not isinstance(x, Tensor):
+            array = np.asarray(x)
+            if array.dtype.kind not in "biuf":
+                raise InfoshedError(
+                    f"`x` must be numbers as the data set has them, got {array.dtype}; rows of a "
+                    "file as they are go through `infoshed predict RUN FILE`, and columns through "
+                    "`run.inputs({name: array, ...})`"
+                )
+            x = torch.as_tensor(array)
         if tuple(x.shape[1:]) != tuple(self.config.shape) or x.ndim < 2:
             want = ", ".join(map(str, self.config.shape))
             raise InfoshedError(f"`x` must have shape (n, {want}), got {tuple(x.shape)}")
@@ -199,6 +207,11 @@ class Run:
         """Of inputs x (n, ...) the classes (n,) int64, the labels (n, labels) of 0 and 1, or
         numbers (n,) or (n, columns) float64 in the unit of y."""
         return self.target.predictions(self.model.head(self.encode(x)))
+
+    @property
+    def information(self) -> str:
+        """What the figure `mi` of the epochs estimates: "I(Z;C|Y)" or "I(Z;C)"."""
+        return "I(Z;C|Y)" if self.config.options.get("conditional") else "I(Z;C)"
 
     def summary(self) -> dict[str, Any]:
         """One JSON-able dict: method, seed, the score on every split (accuracy_<split>, or

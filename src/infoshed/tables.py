@@ -103,7 +103,7 @@ def run_table(run: Run) -> str:
         rows.append(["task loss, last epoch (nats)", f"{last['task_loss']:.4f}"])
     if last.get("mi") is not None:
         share = f" = {last['mi'] / entropy:.1%} of H(C)" if entropy else ""
-        rows.append(["information estimate while training (nats)", f"{last['mi']:.3f}{share}"])
+        rows.append([f"{run.information} while training (nats)", f"{last['mi']:.3f}{share}"])
     parts = parts_of(last)
     for name in parts:
         rows.append([f"information estimate, {name} (nats)", f"{last[f'mi_{name}']:.3f}"])

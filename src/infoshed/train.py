@@ -232,10 +232,14 @@ class Training:
         now = self.config.to_dict()
         differ = [k for k in now if k != "epochs" and saved.get(k) != now[k]]
         if differ:
-            before, after = repr(saved.get(differ[0])), repr(now[differ[0]])
-            differs = f": {before}, now {after}" if len(before + after) < 500 else ""
+            name, before, after = differ[0], saved.get(differ[0]), now[differ[0]]
+            if name == "options" and isinstance(before, dict) and before.keys() == after.keys():
+                name = next(k for k in after if before[k] != after[k])
+                before, after = before[name], after[name]
+            differs = f": {before!r}, now {after!r}"
+            differs = differs if len(differs) < 500 else ""
             raise InfoshedError(
-                f"the run in {folder} was made with another `{differ[0]}`{differs}; resume with "
+                f"the run in {folder} was made with another `{name}`{differs}; resume with "
                 "the same settings and data"
             )
         self.load_state_dict(load_state(folder / "checkpoint.safetensors"))

@@ -167,7 +167,7 @@ def test_a_bad_file_is_one_line_and_exit_code_2(run: Cli, tmp_path: Path, name: 
         ("--strength -1", "`strength` must be"),
         ("--budget lots", "`budget` must be nats"),
         ("--budget sex=lots", "`budget` must be nats"),
-        ("--budget 200%", "`budget share` must be"),
+        ("--budget 200%", "at most 100; got 200"),
         ("--lr 0", "`lr` must be"),
         ("--epochs 0", "`epochs` must be"),
         ("--seed -1", "`seed` must be"),
@@ -265,7 +265,7 @@ def test_a_warning_is_a_line_without_a_place_in_the_code(
     with warnings.catch_warnings():
         warnings.simplefilter("always", CollapseWarning)
         _, _, err = run("train", "people.csv", *ASKED, *FAST)
-    assert err.splitlines()[-1] == "infoshed: the critic is blind"
+    assert "infoshed: the critic is blind" in err.splitlines()
 
 
 def test_tables_get_as_many_columns_of_z_as_classes_and_two_at_least(tmp_path: Path):

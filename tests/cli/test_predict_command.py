@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from command import Cli
 
-from infoshed import fit, load, load_run
+from infoshed import InfoshedError, fit, load, load_run
 from own_files import people, write_pictures, write_table
 
 ASKED = {"target": "income", "attribute": "sex"}
@@ -87,7 +87,7 @@ def test_rows_of_training_are_encoded_as_in_training(run: Cli, trained: Path):
     ("changes", "message"),
     [
         ({"hours": None}, "column 'hours' is missing; the model reads hours, zip, age, job"),
-        ({"age": ["young"] * 80}, "column 'age' must hold numbers"),
+        ({"age": ["4"] * 79 + ["young"]}, "column 'age' must hold numbers; row 80 has 'young'"),
     ],
 )
 def test_files_that_do_not_fit(
@@ -106,6 +106,7 @@ def test_files_that_do_not_fit(
     [
         ("none x.csv", "none is not a run folder"),
         ("RUN none.csv", "none.csv does not exist"),
+        ("RUN none.csv --out nowhere/p.csv", "the folder nowhere does not exist; make it first"),
         ("RUN none.csv --out p.txt", "cannot write p.txt; known: .csv, .npy"),
         ("RUN .", "is a folder; the run was trained on a table's columns"),
         ("RUN x.npy", "`x` must have shape (n, 8), got (5, 3)"),
@@ -151,3 +152,17 @@ def test_pictures(run: Cli, tmp_path: Path):
     same = {row["file"]: row["prediction"] for row in found}
     assert {row["file"]: row["prediction"] for row in cells(out)} == same
     assert model.inputs is not None
+
+
+def test_targets_that_are_none_of_the_models_are_told(run: Cli, trained: Path, tmp_path: Path):
+    table = people(80)
+    table["income"] = ["1" if value == "high" else "0" for value in table["income"]]
+    write_table(tmp_path / "new.csv", table)
+    code, _, err = run("predict", str(trained), "new.csv")
+    assert code == 0
+    assert "'income' has values in 80 rows of the file that are none of the model's" in err
+
+
+def test_columns_as_they_are_are_refused_by_the_model(trained: Path):
+    with pytest.raises(InfoshedError, match="`x` must be numbers as the data set has them"):
+        load_run(trained).predict(np.array([["a", 1.5]], dtype=object))

@@ -16,7 +16,7 @@ import torch
 from infoshed import DATASETS, METHODS, DataSet, InfoshedError, load, load_run
 from infoshed.experiments import cluster, runner
 from infoshed.experiments.base import Job, Plan, Row, limited
-from infoshed.experiments.choice import choose, oracle, read_sweep, to_dict, verdict
+from infoshed.experiments.choice import choose, oracle, oracle_line, read_sweep, to_dict, verdict
 from infoshed.experiments.rows import read_rows
 from infoshed.experiments.runner import Places, reproduce
 from infoshed.experiments.selection import score
@@ -235,6 +235,10 @@ def test_the_oracle_sees_the_test_and_the_choice_does_not(make_row: Callable[...
     assert (found.value, found.chosen) == pytest.approx((0.82, 0.7))
     assert found.regret == pytest.approx(12)
     assert "82" not in page([choice], None)
+    assert "rewards what reads the bias" not in oracle_line(found, choice.score)
+    biased = oracle(choice, "biased")
+    assert biased is not None
+    assert "rewards what reads the bias" in oracle_line(biased, choice.score)
     assert "oracle, not available in practice" not in to_dict([choice], None)["choices"][0]
     turned = [
         row | {"figures": {"accuracy_unbiased": 1 - row["figures"]["accuracy_unbiased"]}}

@@ -18,7 +18,8 @@ from infoshed.auditing.perform import audit
 from infoshed.auditing.record import Audit
 from infoshed.auditing.words import nats_text, percent_text
 from infoshed.checks import InfoshedError, check_choice
-from infoshed.evaluate import features_of
+from infoshed.evaluate import features_of, outputs_of
+from infoshed.information import label_information
 from infoshed.offline import estimate_mi
 from infoshed.run import Run
 from infoshed.targets import Classes, Labels, Numbers, Target
@@ -123,11 +124,32 @@ def _combined(target: Target, y: Tensor) -> np.ndarray:
     return np.array(target.strata_names)[target.strata(y).numpy()]
 
 
+def collapsed(run: Run, data: DataSet) -> str | None:
+    """That a classifier has learned nothing, in a sentence; None where its validation predictions
+    are not all the same."""
+    if not isinstance(run.target, Classes):
+        return None
+    split = data.validation
+    guess = outputs_of(run.model, split).argmax(1)
+    if not run.target.varies(split.y) or bool((guess != guess[0]).any()):
+        return None
+    return (
+        f"the model says '{run.target.names[int(guess[0])]}' for each of {len(split):,} validation "
+        "rows: it has learned nothing of the target. See whether `--method plain` does; if so, try "
+        "a smaller strength, or find more rows"
+    )
+
+
 def left_in_z(run: Run, data: DataSet) -> str:
-    """What fresh judges read of every attribute in z of the validation rows, in a sentence."""
-    split, found = data.validation, []
+    """What fresh judges read of every attribute in z of the validation rows, in sentences."""
+    split, found, told = data.validation, [], []
     known = run.attribute.known(split.c)
     z = features_of(run.model, split)[known]
+    y = run.target.strata(data.train.y)
+    for part, codes in zip(run.attribute.parts, run.attribute.split(data.train.c), strict=True):
+        if part.heads:
+            rows = part.known(codes)
+            told.append(f"{label_information(y[rows], codes[rows], part):.2g} of {part.name}")
     for name, values in run.attribute.decode(split.c[known]).items():
         try:
             estimate = estimate_mi(z, values, estimator="quick", name=name)
@@ -137,4 +159,7 @@ def left_in_z(run: Run, data: DataSet) -> str:
         share = estimate.share_of_entropy
         of = "" if share is None else f", {percent_text(share)} of H({name})"
         found.append(f"{nats} nats of {name} ({low} to {high}){of}")
-    return f"Fresh judges on {int(known.sum()):,} validation rows read {'; '.join(found)}, in z."
+    said = f"Fresh judges on {int(known.sum()):,} validation rows read {'; '.join(found)}, in z."
+    if not told:
+        return said
+    return f"{said} That is I(Z;C); the target itself tells {', '.join(told)} in the training rows."

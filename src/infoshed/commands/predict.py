@@ -74,6 +74,8 @@ def predict(
     """
     if out is not None and out.suffix.lower() not in (".csv", ".npy"):
         raise InfoshedError(f"--out: cannot write {out}; known: .csv, .npy")
+    if out is not None and not out.parent.is_dir():
+        raise InfoshedError(f"--out: the folder {out.parent} does not exist; make it first")
     loaded = load_run(run)
     rows = read_rows(loaded, inputs, images)
     target = loaded.target
@@ -189,6 +191,7 @@ def _worth(target: Target, rows: Rows, found: np.ndarray) -> Iterator[str]:
         try:
             y = np.where(rows.y == "", "nan", rows.y).astype(np.float64)
         except ValueError:
+            yield f"'{target.name}' in the file holds no numbers, so nothing was compared with it"
             return
         judged = np.isfinite(y).all(1) & rows.known
         if judged.any():
@@ -212,3 +215,11 @@ def _worth(target: Target, rows: Rows, found: np.ndarray) -> Iterator[str]:
         each = "" if len(right) == 1 else ", mean over labels,"
         share = float(np.mean(right))
         yield f"accuracy{each} {share:.1%} on the {int(judged.sum()):,} rows that have the target"
+    for name, (names, column) in zip(target.columns, columns, strict=True):
+        strange = column[(column != "") & ~np.isin(column, names)]
+        if len(strange):
+            yield (
+                f"'{name}' has values in {len(strange):,} rows of the file that are none of the "
+                f"model's ({', '.join(names[:EXAMPLES])}), and they are not judged: "
+                f"{_examples(strange)}"
+            )

@@ -22,6 +22,7 @@ from infoshed.targets import ACCURACY, SCORES, Score
 
 TERMS = ("j", "val_nll_adjusted", "val_leakage")
 NEEDED = {"contender", "dataset", "method", "options", "seed", "key"}
+BIASED = ("biased", "test")  # splits drawn as the training rows are
 ORACLE = "oracle, not available in practice"
 
 
@@ -196,9 +197,12 @@ def oracle_line(found: Oracle, score: Score) -> str:
     """The oracle in a line."""
     best, chosen = (score.text(value) for value in (found.value, found.chosen))
     of = "" if score.share else f" of {score.title}"
+    biased = ""
+    if found.split in BIASED:
+        biased = "; this test is as biased as the training rows, and rewards what reads the bias"
     return (
         f"{ORACLE}: {label(found.best)} is best on the {found.split} split, {best}{of}; the chosen "
-        f"one has {chosen}, a regret of {found.regret:.1f} points"
+        f"one has {chosen}, a regret of {found.regret:.1f} points{biased}"
     )
 
 

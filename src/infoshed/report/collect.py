@@ -98,7 +98,7 @@ def training_of(runs: Mapping[str, Run], data: DataSet) -> "Training":
     attribute = data.attribute
     return Training(
         [
-            RunContent(name, run.config.seed, {}, run.metrics, {}, information=_estimated(run))
+            RunContent(name, run.config.seed, {}, run.metrics, {}, information=run.information)
             for name, run in runs.items()
         ],
         attribute.name,
@@ -119,10 +119,6 @@ def config_of(run: Run) -> dict[str, Any]:
     return flat | {"seconds": round(run.seconds, 1)}
 
 
-def _estimated(run: Run) -> str:
-    return "I(Z;C|Y)" if run.config.options.get("conditional") else "I(Z;C)"
-
-
 def _run_content(run: Run, points: Split, samples: Split) -> RunContent:
     target = run.target
     return RunContent(
@@ -138,7 +134,7 @@ def _run_content(run: Run, points: Split, samples: Split) -> RunContent:
         embedding_y=target.strata(points.y).numpy(),
         embedding_c=_colors(points, run.attribute),
         predictions=target.strata(target.codes(outputs_of(run.model, samples))).numpy(),
-        information=_estimated(run),
+        information=run.information,
     )
 
 
