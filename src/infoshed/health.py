@@ -131,8 +131,9 @@ class RunningMean:
 
     def state_dict(self) -> dict[str, Any]:
         """What `load_state_dict` needs to go on from here."""
-        return {"mean": self.mean, "count": self.count, "begun": self.begun}
+        return {"mean": self.mean, "count": self.count}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a saved state."""
-        self.mean, self.count, self.begun = state["mean"], state["count"], state["begun"]
+        self.mean, self.count = state["mean"], torch.as_tensor(state["count"], dtype=torch.float32)
+        self.begun = bool(self.count > 0)
