@@ -7,8 +7,18 @@ import pytest
 import torch
 
 import infoshed
-from infoshed import Classes, DataSet, InfoshedError, audit, audit_encoder, audit_run, fit
-from infoshed.auditing.run import collapsed, left_in_z
+from infoshed import (
+    Classes,
+    DataSet,
+    InfoshedError,
+    audit,
+    audit_encoder,
+    audit_run,
+    estimate_mi,
+    fit,
+)
+from infoshed.auditing.leakage import leakage_of
+from infoshed.auditing.run import collapsed
 from infoshed.information import label_information
 
 
@@ -77,6 +87,12 @@ def test_a_model_that_says_one_class_is_told(table: DataSet):
 
 
 def test_what_is_left_stands_beside_what_the_target_tells(table: DataSet):
-    text = left_in_z(fit(table, "plain", epochs=3), table)
+    run = fit(table, "plain", epochs=3)
+    (found,) = leakage_of(run, table)
     told = label_information(table.train.y, table.train.c, table.attribute)
-    assert f"the target itself tells {told:.2g} of group in the training rows" in text
+    assert found["label_nats"] == pytest.approx(float(told))
+    assert (found["attribute"], found["rows"]) == ("group", len(table.validation))
+    z = run.encode(table.validation.x)
+    expected = estimate_mi(z, table.validation.c[:, 0], estimator="quick")
+    assert (found["nats"], found["low"]) == pytest.approx((expected.nats, expected.low))
+    assert found["share_of_entropy"] == pytest.approx(expected.share_of_entropy)

@@ -257,6 +257,28 @@ def test_the_same_content_gives_the_same_page(html):
     assert render(make_content()) == html
 
 
+def test_what_fresh_judges_read_stands_on_the_page(html: str):
+    shares = {"share_of_entropy": 0.031, "label_nats": 1.1}
+    reading = {"attribute": "colour", "rows": 1200, "nats": 0.043, "low": 0.01, "high": 0.08}
+    age = reading | {"attribute": "age", "share_of_entropy": None, "label_nats": None}
+    run = make_run("mi", 0, 0.8, leakage=[reading | shares, age])
+    page = render(make_content(runs=[run]))
+    table = page[page.index("Information that fresh judges read in z") :].split("</table>")[0]
+    for cell in (
+        "mi, seed 0",
+        "colour",
+        "0.0430 (0.0100 to 0.0800) = 3.1% of H(C)",
+        "1.1",
+        "1,200",
+    ):
+        assert f">{cell}<" in table
+    assert "Information that fresh judges" not in html
+    alone = make_run("mi", 0, 0.8, leakage=[reading | shares], embedding=None)
+    page = render(make_content(runs=[alone]))
+    assert "What the representation keeps" in page
+    assert "Each dot is the representation" not in page
+
+
 def test_page_stays_small_with_large_content():
     rng = np.random.default_rng(0)
     runs = [

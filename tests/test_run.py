@@ -1,6 +1,7 @@
 """Run folders: what is saved comes back, and what is broken is named."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,41 @@ def test_a_saved_run_comes_back(run: Run, folder: Path, images: DataSet):
     assert again.attribute == images.attribute
     assert again.summary() == run.summary()
     assert again.config.to_dict() == run.config.to_dict()
+
+
+READING = {
+    "attribute": "group",
+    "rows": 80,
+    "nats": 0.05,
+    "low": 0.02,
+    "high": 0.09,
+    "share_of_entropy": 0.07,
+    "label_nats": 0.4,
+}
+
+
+def test_what_fresh_judges_read_comes_back(run: Run, folder: Path):
+    looked = replace(run, leakage=[READING])
+    looked.save_results(folder)
+    again = load_run(folder)
+    assert again.leakage == [READING]
+    assert again.summary()["leakage"] == [READING]
+    assert again.results == run.results
+
+
+def test_runs_of_earlier_versions_have_no_leakage(folder: Path):
+    record = json.loads((folder / "results.json").read_text())
+    del record["leakage"]
+    (folder / "results.json").write_text(json.dumps(record))
+    assert load_run(folder).leakage == []
+
+
+@pytest.mark.parametrize("leakage", [3, [3], [{"nats": 0.1}]])
+def test_leakage_of_another_form_is_refused(folder: Path, leakage: Any):
+    record = json.loads((folder / "results.json").read_text()) | {"leakage": leakage}
+    (folder / "results.json").write_text(json.dumps(record))
+    with pytest.raises(InfoshedError, match="an entry `leakage` of another form"):
+        load_run(folder)
 
 
 def test_saving_again_gives_the_same_files(run: Run, folder: Path, tmp_path: Path):

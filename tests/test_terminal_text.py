@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from infoshed import tables
+from infoshed import DataSet, fit, tables
 
 SENTENCE = "advice: " + "collect rows of these cells " * 10
 ROW = "label" + "  0" * 60
@@ -23,3 +23,29 @@ def test_sentences_fold_to_the_terminal_and_rows_of_tables_do_not(monkeypatch: p
 
 def test_text_for_files_and_pipes_is_left_alone():
     assert tables.folded(SENTENCE) == SENTENCE
+
+
+@pytest.mark.parametrize(
+    ("last", "text"),
+    [
+        ({}, None),
+        ({"budget": 0.1, "strength": 1e-4, "mi_held_out": 0.03}, "0.1, not binding: 0.03 on"),
+        ({"budget": 0.1, "strength": 0.2, "mi_held_out": 0.11}, "0.1, held: 0.11 on validation"),
+        ({"budget": 0.1, "strength": 9.9, "mi_held_out": 0.3}, "0.1, not held: 0.3 on validation"),
+        ({"budget": 0.1, "strength": 0.2}, "0.1, held; alarm in 1 of 2 epochs"),
+    ],
+)
+def test_how_a_budget_was_kept(table: DataSet, last: dict[str, float], text: str | None):
+    run = fit(table, "plain", epochs=1)
+    run.metrics = [{"alarm": float("alarm" in str(text))}, last]
+    found = tables.budget_text(run)
+    assert found is None if text is None else str(found).startswith(text)
+
+
+def test_the_budget_of_a_part_is_its_own(table: DataSet):
+    run = fit(table, "plain", epochs=1)
+    parts = {"budget_sex": 0.1, "strength_sex": 0.3, "mi_held_out_sex": 0.09}
+    run.metrics = [parts | {"budget_age": 0.2, "strength_age": 1e-4}]
+    assert tables.budget_text(run, "sex") == "0.1, held: 0.09 on validation rows"
+    assert str(tables.budget_text(run, "age")) == "0.2, not binding, with hardly any pressure"
+    assert tables.budget_text(run) is None

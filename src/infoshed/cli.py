@@ -44,7 +44,7 @@ from infoshed.settings import (
     read_config,
     saved_settings,
 )
-from infoshed.tables import catalogue, estimate_text, results_table, run_table
+from infoshed.tables import catalogue, estimate_text, leakage_text, results_table, run_table
 from infoshed.train import check_folder, check_settings
 
 app = App(
@@ -160,18 +160,26 @@ def train(
 
     run = fit(data, method, seed=seed, out=folder, resume=resume, begin=begin, **settings)
     data = replace(data, description=" ".join([data.description, *biased]))
+    from infoshed.auditing.leakage import leakage_of  # loads scikit-learn
+    from infoshed.auditing.run import collapsed
+
+    said = [collapsed(run, data)]
+    try:
+        run.leakage = leakage_of(run, data)
+        run.save_results(folder)
+    except InfoshedError as error:
+        said.append(str(error))
     report = None
     if has_report_extra():
         report = write_report([run], data, folder / "report.html", command_of(run))
+    for line in filter(None, said):
+        print(f"infoshed: {line}", file=sys.stderr)
     if as_json:
         print_json(run.summary())
         return
     print(run_table(run))
-    from infoshed.auditing.run import collapsed, left_in_z  # loads scikit-learn
-
-    if (said := collapsed(run, data)) is not None:
-        print(f"infoshed: {said}", file=sys.stderr)
-    print(f"\n{left_in_z(run, data)} For the whole picture: infoshed audit {folder}")
+    looked = f"{leakage_text(run)} " if run.leakage else ""
+    print(f"\n{looked}For the whole picture: infoshed audit {folder}")
     print(f"\nrun: {folder}" + (f"\nreport: {report}" if report else f"\n{NO_REPORT}"))
 
 

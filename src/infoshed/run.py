@@ -31,6 +31,7 @@ from infoshed.targets import Classes, Target, target_from_dict
 from infoshed.types import as_input
 from infoshed.version import __version__
 
+LEAKAGE = {"attribute", "rows", "nats", "low", "high", "share_of_entropy", "label_nats"}
 FORMAT = 2  # 1: `classes`, their names, where there is `target` now
 
 
@@ -144,6 +145,10 @@ class Run:
         results: per split the figures of the target, such as accuracy and confusion; empty until
             training has ended.
         seconds: wall time of training.
+        leakage: what fresh judges read of each attribute in z of the validation rows
+            (`infoshed.auditing.leakage`): dicts of `attribute`, `rows`, and in nats I(Z;C) as
+            `nats`, `low`, `high` (95%) with `share_of_entropy`, and I(Y;C) of the training rows as
+            `label_nats`, both None for a quantity. Empty where nobody looked.
     """
 
     model: Model
@@ -151,6 +156,7 @@ class Run:
     metrics: list[dict[str, Any]] = field(default_factory=list)
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
     seconds: float = 0.0
+    leakage: list[dict[str, Any]] = field(default_factory=list)
 
     def __repr__(self) -> str:
         score = self.target.score
@@ -215,7 +221,7 @@ class Run:
 
     def summary(self) -> dict[str, Any]:
         """One JSON-able dict: method, seed, the score on every split (accuracy_<split>, or
-        r2_<split> of numbers), and the last epoch's figures."""
+        r2_<split> of numbers), the last epoch's figures, and `leakage`."""
         last, key = self.metrics[-1] if self.metrics else {}, self.target.score.key
         return {
             "dataset": self.config.dataset,
@@ -227,6 +233,7 @@ class Run:
             **{k: last.get(k) for k in (f"val_{key}", f"val_{key}_weighted")},
             "epochs": len(self.metrics),
             "seconds": round(self.seconds, 2),
+            "leakage": self.leakage,
         }
 
     def save(self, folder: str | Path) -> None:
@@ -236,8 +243,17 @@ class Run:
         write_json(folder / "config.json", self.config.to_dict())
         save_state(folder / "model.safetensors", self.model.state_dict())
         write_metrics(folder, self.metrics)
-        record = {"results": self.results, "seconds": self.seconds, "versions": versions()}
-        write_json(folder / "results.json", record)
+        self.save_results(folder)
+
+    def save_results(self, folder: str | Path) -> None:
+        """Write results.json alone to `folder`, atomically."""
+        record = {
+            "results": self.results,
+            "seconds": self.seconds,
+            "leakage": self.leakage,
+            "versions": versions(),
+        }
+        write_json(Path(folder) / "results.json", record)
 
 
 def load_run(folder: str | Path, encoder: nn.Module | None = None) -> Run:
@@ -267,7 +283,11 @@ def load_run(folder: str | Path, encoder: nn.Module | None = None) -> Run:
     record = read_json(folder / "results.json")
     if not isinstance(record, dict) or not {"results", "seconds"} <= set(record):
         raise InfoshedError(f"{folder / 'results.json'} lacks the results of a run")
-    return Run(model, config, read_metrics(folder), record["results"], record["seconds"])
+    leakage = record.get("leakage", [])  # runs of earlier versions have none
+    dicts = isinstance(leakage, list) and all(isinstance(part, dict) for part in leakage)
+    if not dicts or any(not set(part) >= LEAKAGE for part in leakage):
+        raise InfoshedError(f"{folder / 'results.json'} has an entry `leakage` of another form")
+    return Run(model, config, read_metrics(folder), record["results"], record["seconds"], leakage)
 
 
 def write_metrics(folder: Path, rows: list[dict[str, Any]]) -> None:

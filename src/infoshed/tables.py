@@ -8,12 +8,15 @@ from collections.abc import Iterable, Mapping
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
+from infoshed.pressure import LEAST
 from infoshed.run import Run
 
 if TYPE_CHECKING:
     from infoshed.files import Sample
     from infoshed.offline import MIEstimate
 
+SLACK = 0.2  # over a budget, which an estimate on a few batches may swing by
+HARDLY = 10 * LEAST  # strength, the average of an epoch, below which a budget does not bind
 SIDES = {"lower": "below", "upper": "above"}
 
 
@@ -110,10 +113,52 @@ def run_table(run: Run) -> str:
     for name in parts or [""] * ("strength" in last):
         of, key = f" of {name}" if name else "", f"strength_{name}" if name else "strength"
         rows.append([f"strength{of}, last epoch", f"{last[key]:.3g}"])
+        if (held := budget_text(run, name)) is not None:
+            rows.append([f"budget{of} (nats)", held])
+    for part in run.leakage:
+        rows.append([f"I(Z;C) by fresh judges, {part['attribute']} (nats)", reading_text(part)])
     rows.append(["seconds", f"{run.seconds:.1f}"])
     return text_table(
         [f"{run.config.dataset}, {run.config.method}, seed {run.config.seed}", ""], rows
     )
+
+
+def budget_text(run: Run, part: str = "") -> str | None:
+    """A run's budget, of a part where the parts have their own, and how it was kept; None where
+    there is none."""
+    last, of = run.metrics[-1], f"_{part}" * bool(part)
+    nats = last.get(f"budget{of}")
+    if nats is None:
+        return None
+    held = last.get(f"mi_held_out{of}")
+    found = "" if held is None else f": {held:.3g} on validation rows"
+    if last[f"strength{of}"] < HARDLY:
+        found = f"not binding{found}, with hardly any pressure"
+    elif held is not None and held > (1 + SLACK) * nats:
+        found = f"not held{found}"
+    else:
+        found = f"held{found}"
+    rang = sum(bool(row.get("alarm")) for row in run.metrics)
+    alarm = f"; alarm in {rang} of {len(run.metrics)} epochs" if rang else ""
+    return f"{nats:.3g}, {found}{alarm}"
+
+
+def reading_text(part: dict[str, Any]) -> str:
+    """An entry of `Run.leakage`: nats with their interval, and the share of H(C)."""
+    digits = 2 if part["high"] >= 0.1 else 4
+    nats, low, high = (f"{part[key]:.{digits}f}" for key in ("nats", "low", "high"))
+    share = part["share_of_entropy"]
+    return f"{nats} ({low} to {high})" + ("" if share is None else f" = {share:.1%} of H(C)")
+
+
+def leakage_text(run: Run) -> str:
+    """What the fresh judges of a run looked at, and what to hold their figures against."""
+    told = [part for part in run.leakage if part["label_nats"] is not None]
+    text = f"Fresh judges looked at z of {run.leakage[0]['rows']:,} validation rows."
+    if told:
+        of = ", ".join(f"{part['label_nats']:.2g} nats of {part['attribute']}" for part in told)
+        text += f" The target itself tells {of} in the training rows."
+    return text
 
 
 def estimate_text(estimate: "MIEstimate", sample: "Sample") -> str:

@@ -241,16 +241,26 @@ def test_after_training_fresh_judges_say_what_z_tells(run: Cli, tmp_path: Path):
     write_table(tmp_path / "people.csv", people())
     code, out, _ = run("train", "people.csv", *ASKED, *FAST, "--out", "run")
     assert code == 0
-    found = re.search(r"Fresh judges on (\d+) validation rows read ([\d.]+) nats of sex \(", out)
+    found = re.search(r"by fresh judges, sex \(nats\) +([\d.]+) \(", out)
     assert found is not None
     kept = load_run("run")
     data = load("people.csv", **kept.config.params)
-    assert int(found[1]) == len(data.validation)
+    assert f"Fresh judges looked at z of {len(data.validation)} validation rows" in out
     z = kept.encode(data.validation.x)
     values = data.validation.c[:, 0]
     expected = estimate_mi(z, values, estimator="quick").nats
-    assert float(found[2]) == pytest.approx(expected, abs=0.005)
+    assert float(found[1]) == pytest.approx(expected, abs=0.005)
     assert "infoshed audit run" in out
+    assert kept.leakage[0]["nats"] == pytest.approx(expected, abs=1e-9)
+    assert found[0] in run("show", "run")[1]
+
+
+def test_after_training_it_is_said_how_a_budget_was_kept(run: Cli, tmp_path: Path):
+    write_table(tmp_path / "people.csv", people())
+    flags = (*ASKED, "--epochs", "30", "--budget", "90%", "--out", "run")
+    code, out, _ = run("train", "people.csv", *flags)
+    assert code == 0
+    assert re.search(r"budget \(nats\) +0\.618, not binding: 0\.\d+ on validation rows", out)
 
 
 def test_a_warning_is_a_line_without_a_place_in_the_code(

@@ -16,11 +16,8 @@ from torch import Tensor, nn
 
 from infoshed.auditing.perform import audit
 from infoshed.auditing.record import Audit
-from infoshed.auditing.words import nats_text, percent_text
 from infoshed.checks import InfoshedError, check_choice
 from infoshed.evaluate import features_of, outputs_of
-from infoshed.information import label_information
-from infoshed.offline import estimate_mi
 from infoshed.run import Run
 from infoshed.targets import Classes, Labels, Numbers, Target
 from infoshed.types import DataSet, Split
@@ -138,28 +135,3 @@ def collapsed(run: Run, data: DataSet) -> str | None:
         "rows: it has learned nothing of the target. See whether `--method plain` does; if so, try "
         "a smaller strength, or find more rows"
     )
-
-
-def left_in_z(run: Run, data: DataSet) -> str:
-    """What fresh judges read of every attribute in z of the validation rows, in sentences."""
-    split, found, told = data.validation, [], []
-    known = run.attribute.known(split.c)
-    z = features_of(run.model, split)[known]
-    y = run.target.strata(data.train.y)
-    for part, codes in zip(run.attribute.parts, run.attribute.split(data.train.c), strict=True):
-        if part.heads:
-            rows = part.known(codes)
-            told.append(f"{label_information(y[rows], codes[rows], part):.2g} of {part.name}")
-    for name, values in run.attribute.decode(split.c[known]).items():
-        try:
-            estimate = estimate_mi(z, values, estimator="quick", name=name)
-        except InfoshedError as error:
-            return f"What z still tells of {name} could not be estimated: {error}."
-        nats, low, high = nats_text(estimate)
-        share = estimate.share_of_entropy
-        of = "" if share is None else f", {percent_text(share)} of H({name})"
-        found.append(f"{nats} nats of {name} ({low} to {high}){of}")
-    said = f"Fresh judges on {int(known.sum()):,} validation rows read {'; '.join(found)}, in z."
-    if not told:
-        return said
-    return f"{said} That is I(Z;C); the target itself tells {', '.join(told)} in the training rows."

@@ -135,6 +135,7 @@ def _run_content(run: Run, points: Split, samples: Split) -> RunContent:
         embedding_c=_colors(points, run.attribute),
         predictions=target.strata(target.codes(outputs_of(run.model, samples))).numpy(),
         information=run.information,
+        leakage=run.leakage,
     )
 
 

@@ -55,6 +55,7 @@ class RunContent:
     embedding_c: (n,) integer attribute value, or (n, 3) RGB in [0, 1] for a colour.
     predictions: (k,) predicted class of the report's sample images.
     information: what the metric "mi" estimates: "I(Z;C)", or "I(Z;C|Y)".
+    leakage: as `Run.leakage`, what fresh judges read in z.
 
     Raises ValueError for values outside their range and arrays of another shape.
     """
@@ -70,6 +71,7 @@ class RunContent:
     embedding_c: np.ndarray | None = None
     predictions: np.ndarray | None = None
     information: str = "I(Z;C)"
+    leakage: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         who = f"of run {self.method!r}, seed {self.seed}"

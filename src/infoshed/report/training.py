@@ -16,7 +16,7 @@ from infoshed.report.content import ReportContent, RunContent
 from infoshed.report.curves import curve_charts
 from infoshed.report.html import render_template
 from infoshed.report.pictures import png_uri
-from infoshed.tables import parts_of
+from infoshed.tables import parts_of, reading_text
 from infoshed.targets import ACCURACY, Score
 
 BIASED, UNBIASED = "biased", "unbiased"
@@ -31,14 +31,14 @@ def render(content: ReportContent) -> str:
     curves = curve_charts(
         content.runs, content.attribute, content.attribute_entropy, content.label_information
     )
-    configuration = _configuration(content)
+    configuration, leakage = _configuration(content), _leakage_table(content)
     again = content.command or content.versions or configuration
     sections = {
         ("data", "The data"): True,
         ("accuracy", content.score.heading): accuracy,
         ("samples", "Image by image"): samples,
         ("confusion", "Where the errors go"): confusion,
-        ("representation", "What the representation keeps"): embeddings,
+        ("representation", "What the representation keeps"): embeddings or leakage,
         ("training", "Training"): curves,
         ("caution", "How far this goes"): True,
         ("again", "To run it again"): again,
@@ -58,6 +58,7 @@ def render(content: ReportContent) -> str:
         samples=samples,
         confusion=confusion,
         embeddings=embeddings,
+        leakage=leakage,
         curves=curves,
         parts=_parts_table(content),
         configuration=configuration,
@@ -332,6 +333,19 @@ def _embedding_chart(
     ]
     head = (by, "rows", "mean 1", "mean 2", "deviation 1", "deviation 2")
     return Chart(f"By {by}", Markup(svg), caption, Table(caption_table, head, rows))
+
+
+def _leakage_table(content: ReportContent) -> Table | None:
+    """What fresh judges read of each attribute in z of each run."""
+    rows = [
+        [f"{run.method}, seed {run.seed}", part["attribute"], reading_text(part),
+         MISSING if part["label_nats"] is None else number(part["label_nats"]),
+         f"{part['rows']:,}"]
+        for run in content.runs
+        for part in run.leakage
+    ]  # fmt: skip
+    head = ("run", "attribute", "I(Z;C), nats", "I(Y;C) in training, nats", "validation rows")
+    return Table("Information that fresh judges read in z", head, rows) if rows else None
 
 
 def _moments(points: np.ndarray) -> np.ndarray:
