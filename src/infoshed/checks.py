@@ -5,6 +5,7 @@ can print it as one line and a program can catch it as one type.
 """
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,22 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
     """Raise `InfoshedError` unless `value` is one of `choices`."""
     choices = sorted(choices)
     if value not in choices:
-        raise InfoshedError(f"`{name}` must be one of {', '.join(choices)}; got {value!r}")
+        raise InfoshedError(
+            f"`{name}` must be one of {', '.join(choices)}; got {value!r}{meant(value, choices)}"
+        )
+
+
+def meant(value: Any, choices: Iterable[str]) -> str:
+    """The choice that a mistyped `value` may have meant, as the end of an error; empty where none
+    is near."""
+    by_folded = {choice.casefold(): choice for choice in choices}
+    near = get_close_matches(str(value).casefold(), by_folded, 1)
+    return f"; did you mean '{by_folded[near[0]]}'?" if near else ""
+
+
+def columns_text(names: list[str]) -> str:
+    """`names` as columns in a sentence."""
+    return f"column{'s' * (len(names) > 1)} {', '.join(repr(str(name)) for name in names)}"
 
 
 def check_number(

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from infoshed.checks import InfoshedError
+from infoshed.checks import InfoshedError, columns_text, meant
 
 MOST_LEVELS = 100
 MISSING = "(missing)"
@@ -106,11 +106,12 @@ class TableInputs:
     def __call__(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
         """`columns` (n,) by name, others being ignored, as (n, width) float32. Raises
         `InfoshedError` for a column that is not there, and for text where numbers are due."""
-        for name in self.names:
-            if name not in columns:
-                raise InfoshedError(
-                    f"column '{name}' is missing; the model reads {', '.join(self.names)}"
-                )
+        lacking = [name for name in self.names if name not in columns]
+        if lacking:
+            raise InfoshedError(
+                f"{columns_text(lacking)} {'are' if len(lacking) > 1 else 'is'} missing; the model "
+                f"reads {', '.join(self.names)}{meant(lacking[0], columns)}"
+            )
         values = [as_floats(number.name, columns[number.name]) for number in self.numbers]
         parts = [n.standardise(v)[:, None] for n, v in zip(self.numbers, values, strict=True)]
         parts += [

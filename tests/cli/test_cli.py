@@ -365,3 +365,18 @@ def test_importing_is_light():
         check=True,
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ("train digit", "got 'digit'; did you mean 'digits'?"),
+        ("train digits --method pain", "got 'pain'; did you mean 'plain'?"),
+        ("train digits --encoder RESNET", "got 'RESNET'; did you mean 'resnet'?"),
+        ("train digits --method qqq", "got 'qqq' (--debug"),
+    ],
+)
+def test_a_misspelt_name_is_guessed(run: Cli, arguments: str, text: str):
+    code, _, err = run(*arguments.split())
+    assert code == 2
+    assert text in err

@@ -201,6 +201,9 @@ def test_options_are_looked_at_before_the_file(
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
+        ("--attribute sx", "--attribute: people.csv has no column 'sx'; it has id"),
+        ("--attribute a,b", "--attribute: people.csv has no columns 'a', 'b'; it has id"),
+        ("--attribute Hour", "did you mean 'hours'?"),
         ("--attribute sex,job --strength sex=1", "job has none"),
         ("--attribute hours --budget 5%", "needs a discrete attribute; 'hours' is continuous"),
         ("--attribute hours --method lntl", "methods that take it"),

@@ -86,6 +86,7 @@ def test_rows_of_training_are_encoded_as_in_training(run: Cli, trained: Path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"hours": None, "zip": None}, "columns 'hours', 'zip' are missing; the model reads hours"),
         ({"hours": None}, "column 'hours' is missing; the model reads hours, zip, age, job"),
         ({"age": ["4"] * 79 + ["young"]}, "column 'age' must hold numbers; row 80 has 'young'"),
     ],

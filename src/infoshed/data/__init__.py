@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from infoshed.checks import InfoshedError
+from infoshed.checks import InfoshedError, meant
 from infoshed.data.adult import adult
 from infoshed.data.colored_mnist import colored_mnist
 from infoshed.data.colored_mnist_rerun import colored_mnist_rerun
@@ -64,7 +64,9 @@ def loader(name: str) -> Callable[..., DataSet]:
         return partial(own, name)
     if name not in DATASETS:
         known = f"{', '.join(sorted(DATASETS))}, or a {', '.join(FORMATS)} file"
-        raise InfoshedError(f"`data set` must be one of {known}; got {name!r}")
+        raise InfoshedError(
+            f"`data set` must be one of {known}; got {name!r}{meant(name, DATASETS)}"
+        )
     return DATASETS[name]
 
 

@@ -19,7 +19,7 @@ import torch
 
 from infoshed.assignments import assignments
 from infoshed.attributes import Attribute, Continuous, infer_attribute
-from infoshed.checks import InfoshedError, check_choice, check_number
+from infoshed.checks import InfoshedError, check_choice, check_number, columns_text, meant
 from infoshed.data.columns import proxies, read_inputs
 from infoshed.data.own_target import KINDS, TargetColumns, read_target, shares_text
 from infoshed.files.gaps import complete
@@ -114,13 +114,16 @@ def own(
     table = read_table(str(path), missing=True)
     columns, names, targets = dict(table.columns), _names(attribute), _names(target)
     asked = {"--target": targets, "--attribute": names, "--categories": _names(categories)}
-    for flag, wanted in asked.items():
-        for name in wanted:
-            if name not in columns:
-                hint = f" ({table.note})" if "no header" in table.note else ""
-                raise InfoshedError(
-                    f"{flag}: {path} has no column '{name}'; it has {listed(list(columns))}{hint}"
-                )
+    absent = {
+        flag: [name for name in wanted if name not in columns] for flag, wanted in asked.items()
+    }
+    if any(absent.values()):
+        flags = ", ".join(flag for flag, lacking in absent.items() if lacking)
+        lacking = [name for names in absent.values() for name in names]
+        hint = f" ({table.note})" if "no header" in table.note else meant(lacking[0], columns)
+        raise InfoshedError(
+            f"{flags}: {path} has no {columns_text(lacking)}; it has {listed(list(columns))}{hint}"
+        )
     for flag, wanted in asked.items():
         twice = [name for name in wanted if wanted.count(name) > 1]
         if twice:

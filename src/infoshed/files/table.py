@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from infoshed.checks import InfoshedError
+from infoshed.checks import InfoshedError, meant
 from infoshed.files.delimited import is_number
 from infoshed.files.formats import FORMATS, Columns
 
@@ -206,7 +206,9 @@ def _pick(path: Path, names: list[str], chosen: str | None) -> list[str]:
     picked = [chosen] if chosen in names else [name.strip() for name in chosen.split(",")]
     for name in picked:
         if name not in names:
-            raise InfoshedError(f"{path} has no '{name}'; it has {listed(names)}")
+            raise InfoshedError(
+                f"{path} has no '{name}'; it has {listed(names)}{meant(name, names)}"
+            )
         if picked.count(name) > 1:
             raise InfoshedError(f"'{name}' is chosen twice from {path}")
     return picked
