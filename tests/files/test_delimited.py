@@ -153,6 +153,7 @@ def test_cells_may_hold_ends_of_lines_and_text_keeps_its_spaces():
         ("a,b,a\n1,2,3\n", "more than one column called 'a'"),
         ("a,,b\n1,2,3\n", "column 2 has no name in the header"),
         ("a;b\n1;2\n", "separated by semicolons; commas are expected"),
+        ("a;b\n1,5;2\n2;3,25\n", r"commas are expected, and points in numbers: .* decimal=','"),
         ("a\tb\n1\t2\n", "separated by tabs; commas are expected"),
         ('a,b\n1,"2\n3,4\n', "after line 1: unexpected end of data"),
         ("a,b\nä,1\n".encode("latin-1"), "d.csv is not text in UTF-8"),

@@ -43,15 +43,11 @@ class Layout:
 def read_layout(path: Path, delimiter: str) -> Layout:
     """The columns of `path`. A first line is a header where it differs in kind from the lines
     below it, see `_is_header`. Raises `InfoshedError` for files that are no such text."""
+    _check_separator(path, delimiter)
     records = list(islice(_records(path, delimiter), SAMPLE))
     sample = [cells for _, cells in records]
     if not sample:
         raise InfoshedError(f"{path} is empty")
-    for other, name in ((";", "semicolons"), ("\t", "tabs")):
-        counts = {line[0].count(other) for line in sample}
-        if len(sample[0]) == 1 and len(sample) > 1 and len(counts) == 1 and 0 not in counts:
-            wanted = "tabs" if delimiter == "\t" else "commas"
-            raise InfoshedError(f"{path} is separated by {name}; {wanted} are expected")
     first, below = sample[0], sample[1:]
     header = _is_header(first, below)
     if header and not below:
@@ -81,6 +77,27 @@ def read_columns(layout: Layout, names: list[str], missing: bool = False) -> dic
         columns |= _number_columns(layout, rest, missing)
     text = _text_columns(layout, {n: i for n, i in places.items() if n not in columns}, missing)
     return {name: columns[name] if name in columns else text[name] for name in names}
+
+
+def _check_separator(path: Path, delimiter: str) -> None:
+    """Raise `InfoshedError` where the lines of `path` agree on another separator than this one, of
+    which the first line has none; a file with decimal commas does."""
+    with open(path, encoding="utf-8-sig", errors="replace") as file:
+        lines = [line for line in islice(file, SAMPLE) if line.strip()]
+    if len(lines) < 2 or delimiter in lines[0]:
+        return
+    for other, name in ((";", "semicolons"), ("\t", "tabs")):
+        counts = {line.count(other) for line in lines}
+        if len(counts) == 1 and 0 not in counts:
+            wanted = "tabs" if delimiter == "\t" else "commas"
+            decimal = any("," in line for line in lines)
+            also = ", and points in numbers" if decimal else ""
+            comma = ", decimal=','" if decimal else ""
+            raise InfoshedError(
+                f"{path} is separated by {name}; {wanted} are expected{also}: "
+                f"pandas.read_csv('{path.name}', sep={other!r}{comma})"
+                f".to_csv('new.csv', index=False) writes them"
+            )
 
 
 def _records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
