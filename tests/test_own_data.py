@@ -1,5 +1,6 @@
 """The user's own files as data sets: what is an input, how it is encoded, and the split."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
+from sklearn.metrics import mutual_info_score
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from infoshed import Continuous, DataSet, InfoshedError, MultiCategorical, Split, load
@@ -153,6 +155,35 @@ def test_proxies_are_named(tmp_path: Path):
     assert "'size' all but decides the attribute 'sex'" in said[0] + said[1]
     assert "'title' all but decides the attribute 'sex'" in said[0] + said[1]
     assert "'bonus' all but decides the target 'income'" in said[2]
+
+
+def test_the_inputs_that_tell_most_of_an_attribute_are_named(tmp_path: Path):
+    columns, rng = people(), np.random.default_rng(0)
+    man = np.array([s == "male" for s in columns["sex"]])
+    for name, flip in (("loud", 0.1), ("tall", 0.25)):
+        flipped = np.where(rng.random(len(man)) < flip, ~man, man)
+        columns[name] = np.where(flipped, "yes", "no").tolist()
+    data = load(str(write_table(tmp_path / "p.csv", columns)), target="income", attribute="sex,age")
+    (said,) = [note for note in data.notes if note.startswith("inputs that tell most")]
+    first, second, *_ = said.removeprefix("inputs that tell most of sex, each by itself: ").split(
+        ";"
+    )
+    known = np.array([s != "NA" for s in columns["sex"]])
+    for text, name in ((first, "loud"), (second, "tall")):
+        expected = mutual_info_score(man[known], np.array(columns[name])[known])
+        assert text.strip().startswith(f"'{name}' ")
+        assert float(text.split()[1]) == pytest.approx(expected, abs=0.02)
+    assert " of H(sex)" in first
+
+
+def test_what_tells_of_a_quantity_is_judged_by_its_quarters(tmp_path: Path):
+    columns = people()
+    columns["old"] = ["yes" if int(a) > 48 else "no" for a in columns["age"]]
+    path = write_table(tmp_path / "p.csv", columns)
+    data = load(str(path), target="income", attribute="age", attribute_kind="continuous")
+    (said,) = [note for note in data.notes if note.startswith("inputs that tell most")]
+    # Half of the rows: one bit of the two that name a quarter.
+    assert re.search(r"'old' 0\.6\d nats, (49|50)% of H\(age, in quarters\)", said)
 
 
 def test_a_quantity_that_is_an_input_in_other_units_is_named(tmp_path: Path):

@@ -32,7 +32,6 @@ from infoshed.auditing.inputs import (
     attributes,
     grouped,
     intersection,
-    quantile_code,
     target,
 )
 from infoshed.auditing.interval import DRAWS, Interval, percentile_interval, resampled_means
@@ -43,6 +42,7 @@ from infoshed.label_prior import DECIDED
 from infoshed.offline import estimate_mi
 from infoshed.offline.estimate import PANELS
 from infoshed.seeds import numpy_generator
+from infoshed.targets.strata import quantile_code
 
 LEAST_CELL = 30
 FEWEST_ROWS = 20

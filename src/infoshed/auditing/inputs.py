@@ -16,7 +16,7 @@ import numpy as np
 
 from infoshed.attributes import infer_attribute
 from infoshed.checks import InfoshedError, as_array
-from infoshed.targets.strata import quantile_edges
+from infoshed.targets.strata import quantile_code
 
 QUARTERS = 4
 TENTHS = 10
@@ -148,9 +148,3 @@ def target(name: str, values: Any) -> Target:
         raise InfoshedError(f"`{name}` must hold numbers or text, got {array.dtype}")
     levels, code = np.unique(array, return_inverse=True)
     return Target(code, tuple(map(str, levels)))
-
-
-def quantile_code(values: np.ndarray, bins: int) -> np.ndarray:
-    """The bin (n,) of each row, 0, 1, ..., of about equally filled ones; fewer where values tie."""
-    edges = quantile_edges(values, bins)
-    return np.unique(np.searchsorted(edges, values, side="right"), return_inverse=True)[1]

@@ -20,13 +20,14 @@ import torch
 from infoshed.assignments import assignments
 from infoshed.attributes import Attribute, Continuous, infer_attribute
 from infoshed.checks import InfoshedError, check_choice, check_number, columns_text, meant
-from infoshed.data.columns import proxies, read_inputs
+from infoshed.data.columns import QUARTERS, nearest, proxies, read_inputs
 from infoshed.data.own_target import KINDS, TargetColumns, read_target, shares_text
 from infoshed.files.gaps import complete
 from infoshed.inputs import ImageInputs, Inputs, TableInputs, as_text
 from infoshed.resnet import SMALLEST
 from infoshed.seeds import numpy_generator
 from infoshed.targets import Classes
+from infoshed.targets.strata import quantile_code
 from infoshed.types import DataSet, Recipe, Split
 
 FORMATS = (".csv", ".tsv", ".parquet")
@@ -286,8 +287,6 @@ def _specification(parts: dict[str, np.ndarray]) -> Attribute:
 
 def _strata(y: TargetColumns, parts: dict[str, np.ndarray]) -> np.ndarray:
     """The cell (n,) of each row."""
-    from infoshed.auditing.inputs import QUARTERS, quantile_code
-
     cells = []
     for part in (*y.columns.values(), *parts.values()):
         quantity = part.dtype.kind == "f"
@@ -306,6 +305,7 @@ def _table(
     """The columns that are inputs."""
     found, n = read_inputs(columns), len(next(iter(y.columns.values())))
     notes = [*found.notes, *proxies(found.inputs, {**attributes, **y.columns}, tuple(y.columns))]
+    notes += nearest(found.inputs, attributes)
 
     def learn(train: np.ndarray) -> tuple[Inputs, Rows]:
         inputs = TableInputs.learn({name: v[train] for name, v in found.inputs.items()})

@@ -26,6 +26,12 @@ def quantile_edges(values: np.ndarray, bins: int, weights: np.ndarray | None = N
     return edges
 
 
+def quantile_code(values: np.ndarray, bins: int) -> np.ndarray:
+    """The bin (n,) of each row, 0, 1, ..., of about equally filled ones; fewer where values tie."""
+    edges = quantile_edges(values, bins)
+    return np.unique(np.searchsorted(edges, values, side="right"), return_inverse=True)[1]
+
+
 def common_combinations(codes: np.ndarray, share: np.ndarray) -> tuple[tuple[int, ...], ...]:
     """The common combinations of codes (n, k), the commonest first."""
     distinct, place = np.unique(codes, axis=0, return_inverse=True)
