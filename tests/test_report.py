@@ -279,6 +279,21 @@ def test_what_fresh_judges_read_stands_on_the_page(html: str):
     assert "Each dot is the representation" not in page
 
 
+@pytest.mark.parametrize(
+    ("splits", "said"),
+    [
+        (("test", "validation"), True),
+        (("biased",), True),
+        (("biased", "unbiased"), False),
+        (("held out",), False),
+    ],
+)
+def test_a_test_that_is_as_biased_as_training_is_said_to_be(splits: tuple[str, ...], said: bool):
+    run = make_run("mi", 0, 0.8, accuracy=dict.fromkeys(splits, 0.9), confusion={})
+    page = render(make_content(runs=[run]))
+    assert ("drawn as the training rows are, and as biased" in page) is said
+
+
 def test_page_stays_small_with_large_content():
     rng = np.random.default_rng(0)
     runs = [

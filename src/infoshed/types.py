@@ -16,6 +16,9 @@ from infoshed.checks import InfoshedError, check_same_length, check_weights
 from infoshed.inputs import Inputs
 from infoshed.targets import Classes, Target
 
+DRAWN_ALIKE = ("biased", "test", "validation")
+"""Names of splits that are drawn as the training rows are, and so as biased as they."""
+
 
 @dataclass(frozen=True)
 class Batch:

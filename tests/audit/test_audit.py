@@ -9,7 +9,7 @@ import torch
 from sklearn.metrics import mean_absolute_error
 
 from infoshed import Audit, audit
-from infoshed.auditing.text import verdict
+from infoshed.auditing.text import audit_text, verdict
 from infoshed.truth import build_case
 
 
@@ -152,10 +152,12 @@ def test_aligned_rows_are_those_that_follow_the_reference(table: dict[str, np.nd
     agree = (y == "yes") == (sex == "m")
     right = guess == y
     settings: dict[str, Any] = {"predictions": guess, "estimator": "quick"}
-    (part,) = audit(table["z"], sex, y, **settings).parts
+    found = audit(table["z"], sex, y, **settings)
+    (part,) = found.parts
     assert part.outcomes is not None
     figures = part.outcomes.figures
     assert figures["accuracy_aligned"].value == right[agree].mean()
+    assert "aligned rows have a pair of target and" in audit_text(found)
     assert figures["accuracy_conflicting"].value == right[~agree].mean()
     # Reference rows in which the tie is the other way round.
     other = np.where(sex == "m", "f", "m")

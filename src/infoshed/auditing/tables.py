@@ -85,6 +85,17 @@ def figure_rows(outcomes: Outcomes) -> Rows:
     return ["predictions", "with 95% interval"], rows
 
 
+def aligned_note(outcomes: Outcomes, c: str) -> str | None:
+    """What aligned and conflicting rows are; None where no figure is about them."""
+    if "accuracy_aligned" not in outcomes.figures:
+        return None
+    return (
+        f"aligned rows have a pair of target and {c} that is commoner in the training data (in the "
+        "audited rows, where none are given) than if neither told the other; conflicting rows are "
+        "the rest"
+    )
+
+
 def reason_lines(reasons: Mapping[str, str]) -> Iterable[tuple[str, str]]:
     """What is not defined, by reason."""
     for why in dict.fromkeys(reasons.values()):

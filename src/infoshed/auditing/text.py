@@ -3,6 +3,7 @@
 from infoshed.auditing.data import DataAudit
 from infoshed.auditing.record import AttributeAudit, Audit
 from infoshed.auditing.tables import (
+    aligned_note,
     cell_rows,
     data_rows,
     estimate_line,
@@ -84,6 +85,8 @@ def audit_text(audit: Audit, before: Audit | None = None) -> str:
             more = len(rows) - LISTED
             lines += [f"... and {more} more groups; all with --json"] if more > 0 else []
             lines += ["", text_table(*figure_rows(part.outcomes))]
+            aligned = aligned_note(part.outcomes, part.name)
+            lines += [aligned] if aligned else []
             residual = part.outcomes.residual
             if residual is not None:
                 lines.append(f"what errors tell about {part.name}: {estimate_line(residual)}")

@@ -19,10 +19,10 @@ from infoshed.experiments.summary import Entry, by_place, place_of, summarize
 from infoshed.experiments.sweep import ROWS, RUNS, read_grid
 from infoshed.experiments.tables import cell, count, place
 from infoshed.targets import ACCURACY, SCORES, Score
+from infoshed.types import DRAWN_ALIKE
 
 TERMS = ("j", "val_nll_adjusted", "val_leakage")
 NEEDED = {"contender", "dataset", "method", "options", "seed", "key"}
-BIASED = ("biased", "test")  # splits drawn as the training rows are
 ORACLE = "oracle, not available in practice"
 
 
@@ -198,7 +198,7 @@ def oracle_line(found: Oracle, score: Score) -> str:
     best, chosen = (score.text(value) for value in (found.value, found.chosen))
     of = "" if score.share else f" of {score.title}"
     biased = ""
-    if found.split in BIASED:
+    if found.split in DRAWN_ALIKE:
         biased = "; this test is as biased as the training rows, and rewards what reads the bias"
     return (
         f"{ORACLE}: {label(found.best)} is best on the {found.split} split, {best}{of}; the chosen "

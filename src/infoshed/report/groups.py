@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from infoshed.auditing.record import AttributeAudit, Outcomes
-from infoshed.auditing.tables import estimate_line, group_figures, reason_lines
+from infoshed.auditing.tables import aligned_note, estimate_line, group_figures, reason_lines
 from infoshed.auditing.words import interval_text
 from infoshed.report.chart import Chart, Table
-from infoshed.report.document import Block, Heading, Panels, Text, items
+from infoshed.report.document import Block, Heading, Panels, Text, items, sentence
 from infoshed.report.intervals import Ends, ends, interval_chart
 
 GROUPS = 24  # that are drawn
@@ -38,9 +38,11 @@ def outcome_blocks(outcomes: Outcomes, part: AttributeAudit, key: str) -> list[B
             [name.replace("_", " "), interval_text(outcomes.figures[name])] for name in names
         ])  # fmt: skip
         note = "Differences between groups" if gap else "Over all groups, and in the worst"
+        aligned = None if gap else aligned_note(outcomes, part.name)
+        note += "; with 95% intervals." + (f" {sentence(aligned)}" if aligned else "")
         charts.append(interval_chart(
-            title, rows, ["figure"], _unit(names), table, f"{key}-{title}",
-            f"{note}; with 95% intervals.", references={"no gap": 0.0} if gap else {},
+            title, rows, ["figure"], _unit(names), table, f"{key}-{title}", note,
+            references={"no gap": 0.0} if gap else {},
         ))  # fmt: skip
     groups = dict(list(outcomes.groups.items())[:GROUPS])
     for name in group_figures(outcomes):

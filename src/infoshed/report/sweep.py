@@ -102,7 +102,10 @@ def headline(choice: Choice) -> str:
 
 def _detail(choices: Sequence[Choice]) -> str:
     chosen = choices[0].chosen
-    seeds = "" if chosen is None else f"Mean of {chosen.seeds} seeds (lowest to highest). "
+    seeds = ""
+    if chosen is not None:
+        one = chosen.seeds == 1
+        seeds = "One seed. " if one else f"Mean of {chosen.seeds} seeds (lowest to highest). "
     more = len(choices) - 1
     others = f"{more} more sweep{'s' * (more > 1)} below. " if more else ""
     missing = sum(choice.missing for choice in choices)

@@ -18,6 +18,7 @@ from infoshed.report.html import render_template
 from infoshed.report.pictures import png_uri
 from infoshed.tables import parts_of, reading_text
 from infoshed.targets import ACCURACY, Score
+from infoshed.types import DRAWN_ALIKE
 
 BIASED, UNBIASED = "biased", "unbiased"
 MAX_SAMPLES = 40
@@ -53,6 +54,7 @@ def render(content: ReportContent) -> str:
         training_rows=_training_rows(content),
         compared=all(_accuracies(content.runs, split) for split in (BIASED, UNBIASED)),
         several_seeds=any(len(runs) > 1 for runs in content.methods().values()),
+        drawn_alike=headline_split(content) in DRAWN_ALIKE,
         accuracy=accuracy,
         splits=_split_table(content),
         samples=samples,
