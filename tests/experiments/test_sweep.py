@@ -18,7 +18,7 @@ from infoshed.experiments import cluster, runner
 from infoshed.experiments.base import Job, Plan, Row, limited
 from infoshed.experiments.choice import choose, oracle, oracle_line, read_sweep, to_dict, verdict
 from infoshed.experiments.rows import read_rows
-from infoshed.experiments.runner import Places, reproduce
+from infoshed.experiments.runner import Places, folder_name, reproduce
 from infoshed.experiments.selection import score
 from infoshed.experiments.sweep import FACTORS, SEEDS, Sweep, make_sweep, sweep
 from infoshed.experiments.trade_off import page, trade_off_svg, write_sweep
@@ -61,7 +61,8 @@ def test_every_strength_runs_with_every_seed_once(
     assert [row["options"]["strength"] for row in rows] == [0, 1]
     assert rows == read_rows(tmp_path / "rows.jsonl")
     for row in rows:
-        kept = tmp_path / "runs" / row["key"]
+        kept = tmp_path / "runs" / folder_name(row)
+        assert kept.name.startswith(f"strength-{row['options']['strength']:g}-seed0-")
         assert not (kept / "checkpoint.safetensors").exists()
         run = load_run(kept)
         assert run.config.seed == row["seed"]
@@ -322,7 +323,7 @@ def test_ray_loses_no_row_when_a_worker_is_killed(tmp_path: Path, monkeypatch: p
     assert died == sorted(row["key"] for row in rows if row["options"]["strength"] == 1)
     assert {path.read_text() for path in places.work.glob("*.died")} == {"goes on: True"}
     for row in rows:
-        assert load_run(places.work / row["key"]).config.seed == row["seed"]
+        assert load_run(places.work / folder_name(row)).config.seed == row["seed"]
 
     alone = reproduce(
         plain, Plan(), Places(tmp_path / "rows.jsonl", tmp_path / "runs"), 1, said.append
@@ -349,7 +350,7 @@ def test_a_run_on_another_disk_brings_its_folder_back(table_set: str, tmp_path: 
 def test_several_processes_keep_the_folders_too(tmp_path: Path):
     rows = sweep("digits", strengths=[0, 1], seeds=1, epochs=1, out=tmp_path, jobs=2)
     assert len(rows) == 2
-    assert all(load_run(tmp_path / "runs" / row["key"]) for row in rows)
+    assert all(load_run(tmp_path / "runs" / folder_name(row)) for row in rows)
 
 
 def test_without_ray_the_extra_is_named(

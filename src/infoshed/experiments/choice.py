@@ -14,6 +14,7 @@ from typing import Any
 from infoshed.checks import InfoshedError
 from infoshed.experiments.base import Row, pressure
 from infoshed.experiments.rows import read_rows
+from infoshed.experiments.runner import folder_name
 from infoshed.experiments.selection import RULE, by_options, common_rows, score
 from infoshed.experiments.summary import Entry, by_place, place_of, summarize
 from infoshed.experiments.sweep import ROWS, RUNS, read_grid
@@ -104,9 +105,12 @@ def _choose(rows: Sequence[Row], runs: Path, planned: Sequence[str]) -> Choice:
     good = (e for e in ranked if e.chosen and "j" in e.figures and not e.failed)
     chosen = next(good, None)
     folders = {
-        row["seed"]: runs / row["key"]
+        row["seed"]: folder
         for row in rows
-        if chosen and row["options"] == chosen.options and (runs / row["key"]).is_dir()
+        if chosen and row["options"] == chosen.options
+        # Earlier versions called it by its key.
+        for folder in (runs / row["key"], runs / folder_name(row))
+        if folder.is_dir()
     }
     first = rows[0]
     where = f"{first['dataset']} {place(summarize([first], None)[0])}".strip()

@@ -10,6 +10,7 @@ are. On several machines Ray gives out the runs (`infoshed.experiments.cluster`)
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import threading
@@ -192,8 +193,18 @@ def record(row: Row, places: Places) -> None:
     folder = places.work / row["key"]
     if places.keep and "error" not in row:
         (folder / CHECKPOINT).unlink(missing_ok=True)
+        kept = places.work / folder_name(row)
+        shutil.rmtree(kept, ignore_errors=True)  # of a row that was taken out by hand
+        folder.rename(kept)
     else:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def folder_name(row: Row) -> str:
+    """What the folder of a finished run is called, by strength or budget, seed and the start of the
+    key: "strength-0.3-seed1-1f2e3d4c"."""
+    text = re.sub(r"[^\w.]+", "-", pressure(row["options"]) or row["method"]).strip("-")
+    return f"{text}-seed{row['seed']}-{row['key'][:8]}"
 
 
 def _work_off(queue: Queue, places: Places, processes: int) -> None:
