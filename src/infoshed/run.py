@@ -21,8 +21,10 @@ import torch
 from torch import Tensor, nn
 
 from infoshed.attributes import Attribute, attribute_from_dict
+from infoshed.attributes.values import by_name
 from infoshed.checks import InfoshedError, check_choice
-from infoshed.inputs import Inputs, inputs_from_dict
+from infoshed.files.frame import as_read
+from infoshed.inputs import Inputs, TableInputs, inputs_from_dict
 from infoshed.io import load_state, read_json, save_state, write_json, write_text
 from infoshed.methods import METHODS
 from infoshed.nn import Model, build_model
@@ -185,14 +187,19 @@ class Run:
     @torch.no_grad()
     def encode(self, x: Any) -> Tensor:
         """Representations z (n, dim) of inputs x (n, ...): numpy or torch, uint8 images or
-        floats. Raises `InfoshedError` when x has another shape than the training inputs."""
+        floats; of a run of a table of your own also rows as they are, a data frame or a dict of
+        columns. Raises `InfoshedError` when x has another shape than the training inputs, or lacks
+        a column."""
+        columns = by_name(x)
+        if columns is not None and isinstance(self.inputs, TableInputs):
+            x = torch.from_numpy(self.inputs(as_read(columns)))
         if not isinstance(x, Tensor):
             array = np.asarray(x)
             if array.dtype.kind not in "biuf":
                 raise InfoshedError(
                     f"`x` must be numbers as the data set has them, got {array.dtype}; rows of a "
-                    "file as they are go through `infoshed predict RUN FILE`, and columns through "
-                    "`run.inputs({name: array, ...})`"
+                    "file go through `infoshed predict RUN FILE`; a run of your own table takes "
+                    "them as a data frame or a dict of columns"
                 )
             x = torch.as_tensor(array)
         if tuple(x.shape[1:]) != tuple(self.config.shape) or x.ndim < 2:

@@ -3,6 +3,7 @@
 import csv
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -167,3 +168,22 @@ def test_targets_that_are_none_of_the_models_are_told(run: Cli, trained: Path, t
 def test_columns_as_they_are_are_refused_by_the_model(trained: Path):
     with pytest.raises(InfoshedError, match="`x` must be numbers as the data set has them"):
         load_run(trained).predict(np.array([["a", 1.5]], dtype=object))
+
+
+@pytest.mark.parametrize("kind", ["pandas", "pandas, text", "polars", "dict"])
+def test_a_data_frame_is_read_as_the_file_is(run: Cli, trained: Path, tmp_path: Path, kind: str):
+    table = people(80, seed=5)  # hours and job have gaps
+    table["job"][0], table["job"][1] = "?", "astronaut"
+    path = write_table(tmp_path / "new.csv", table)
+    frame: Any = dict(table)
+    if kind != "dict":
+        library = pytest.importorskip(kind.partition(",")[0])
+        frame = library.read_csv(path, **({"dtype": str} if "text" in kind else {}))
+    found = cells(run("predict", str(trained), "new.csv")[1])
+    model = load_run(trained)
+    p = model.predict_proba(frame)
+    assert [f"{v:.4f}" for v in p[:, 0].tolist()] == [f"{float(r['p(high)']):.4f}" for r in found]
+    names = model.config.classes
+    assert [names[k] for k in model.predict(frame)] == [row["prediction"] for row in found]
+    with pytest.raises(InfoshedError, match="column 'hours' is missing"):
+        model.encode({name: v for name, v in table.items() if name != "hours"})
