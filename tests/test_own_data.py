@@ -12,6 +12,7 @@ from sklearn.metrics import mutual_info_score
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from infoshed import Continuous, DataSet, InfoshedError, MultiCategorical, Split, load
+from infoshed.data.columns import nearest, proxies
 from infoshed.data.own import TEST, VALIDATION, stratified
 from infoshed.inputs import MOST_LEVELS, Category, ImageInputs, TableInputs, inputs_from_dict
 from own_files import LACKING, people, write_pictures, write_table
@@ -176,6 +177,32 @@ def test_the_inputs_that_tell_most_of_an_attribute_are_named(tmp_path: Path):
     assert " of H(sex)" in first
 
 
+@pytest.mark.parametrize(("n", "columns"), [(100, 20), (100, 100), (300, 100)])
+def test_noise_is_seldom_named(n: int, columns: int):
+    """One draw of 21 has the largest share by chance alone; twenty are drawn."""
+    named = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        noise = {str(i): rng.normal(size=n) for i in range(columns)}
+        named += bool(nearest(noise, {"c": rng.integers(0, 2, n)}))
+    assert named <= 4  # more has a probability of 0.2%
+
+
+def test_a_column_that_decides_the_attribute_tells_all_of_it():
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 40, 200)
+    (said,) = nearest({"x": x}, {"c": x % 2})
+    assert re.search(r"'x' 0\.69 nats, 100% of H\(c\)", said)
+
+
+def test_a_gap_may_tell_the_attribute():
+    rng = np.random.default_rng(0)
+    c = (rng.random(1000) < 0.1).astype(int)
+    (said,) = nearest({"x": np.where(c == 1, np.nan, rng.normal(size=1000))}, {"c": c})
+    assert "100% of H(c)" in said
+    assert proxies({"x": np.where(c == 1, np.nan, rng.normal(size=1000))}, {"c": c}, ())
+
+
 def test_what_tells_of_a_quantity_is_judged_by_its_quarters(tmp_path: Path):
     columns = people()
     columns["old"] = ["yes" if int(a) > 48 else "no" for a in columns["age"]]
@@ -253,3 +280,9 @@ def test_categories_that_are_said_to_be_quantities(tmp_path: Path, settings: dic
     path = str(write_table(tmp_path / "people.csv", people(80)))
     with pytest.raises(InfoshedError, match=f"by --categories and a quantity by {flag}"):
         load(path, target="age", attribute="hours", **settings)
+
+
+def test_columns_that_have_numbers_for_names_are_refused():
+    inputs = TableInputs((), (Category("hours", ("a", "b")),))
+    with pytest.raises(InfoshedError, match="column 'hours' is missing"):
+        inputs({1: np.array(["a"])})  # type: ignore[dict-item]

@@ -285,7 +285,7 @@ def test_what_fresh_judges_read_stands_on_the_page(html: str):
         (("test", "validation"), True),
         (("biased",), True),
         (("biased", "unbiased"), False),
-        (("held out",), False),
+        (("validation", "held out"), False),
     ],
 )
 def test_a_test_that_is_as_biased_as_training_is_said_to_be(splits: tuple[str, ...], said: bool):

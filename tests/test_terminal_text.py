@@ -1,5 +1,6 @@
 """Text for the terminal."""
 
+import math
 import os
 
 import pytest
@@ -29,10 +30,16 @@ def test_text_for_files_and_pipes_is_left_alone():
     ("last", "text"),
     [
         ({}, None),
-        ({"budget": 0.1, "strength": 1e-4, "mi_held_out": 0.03}, "0.1, not binding: 0.03 on"),
-        ({"budget": 0.1, "strength": 0.2, "mi_held_out": 0.11}, "0.1, held: 0.11 on validation"),
-        ({"budget": 0.1, "strength": 9.9, "mi_held_out": 0.3}, "0.1, not held: 0.3 on validation"),
-        ({"budget": 0.1, "strength": 0.2}, "0.1, held; alarm in 1 of 2 epochs"),
+        (
+            {"budget": 0.1, "strength": 1e-4, "mi_held_out": 0.03},
+            "0.1, not binding: 0.03 of I(Z;C)",
+        ),
+        ({"budget": 0.1, "strength": 0.2, "mi_held_out": 0.11}, "0.1, held: 0.11 of I(Z;C) on"),
+        ({"budget": 0.1, "strength": 9.9, "mi_held_out": 0.3}, "0.1, not held: 0.3 of I(Z;C) on"),
+        ({"budget": 0.1, "strength": 5e-4, "mi_held_out": 0.3}, "0.1, not held: 0.3 of I(Z;C) on"),
+        ({"budget": 0.0, "strength": 9.9, "mi_held_out": 0.001}, "0, held: 0.001 of"),
+        ({"budget": 0.1, "strength": 0.2}, "0.1, not measured; alarm in 1 of 2 epochs"),
+        ({"budget": 0.1, "strength": 0.2, "mi_held_out": math.nan}, "0.1, not measured"),
     ],
 )
 def test_how_a_budget_was_kept(table: DataSet, last: dict[str, float], text: str | None):
@@ -46,6 +53,18 @@ def test_the_budget_of_a_part_is_its_own(table: DataSet):
     run = fit(table, "plain", epochs=1)
     parts = {"budget_sex": 0.1, "strength_sex": 0.3, "mi_held_out_sex": 0.09}
     run.metrics = [parts | {"budget_age": 0.2, "strength_age": 1e-4}]
-    assert tables.budget_text(run, "sex") == "0.1, held: 0.09 on validation rows"
-    assert str(tables.budget_text(run, "age")) == "0.2, not binding, with hardly any pressure"
+    assert tables.budget_text(run, "sex") == "0.1, held: 0.09 of I(Z;C) on validation rows"
+    assert str(tables.budget_text(run, "age")) == "0.2, not measured"
     assert tables.budget_text(run) is None
+
+
+def test_a_budget_that_the_alarm_raised_is_said_to_be(table: DataSet):
+    run = fit(table, "plain", epochs=1)
+    run.metrics = [
+        {"budget": budget, "strength": 0.1, "mi_held_out": 0.2, "alarm": 1.0}
+        for budget in (0.1, 0.225)
+    ]
+    assert tables.budget_text(run) == (
+        "0.225 (raised from 0.1 by the alarm), held: 0.2 of I(Z;C) on validation rows; "
+        "alarm in 2 of 2 epochs"
+    )

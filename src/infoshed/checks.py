@@ -33,9 +33,24 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
 def meant(value: Any, choices: Iterable[str]) -> str:
     """The choice that a mistyped `value` may have meant, as the end of an error; empty where none
     is near."""
-    by_folded = {choice.casefold(): choice for choice in choices}
-    near = get_close_matches(str(value).casefold(), by_folded, 1)
-    return f"; did you mean '{by_folded[near[0]]}'?" if near else ""
+    near = _near(value, choices)
+    return "" if near is None else f"; did you mean '{near}'?"
+
+
+def _near(value: Any, choices: Iterable[str]) -> str | None:
+    by_folded = {str(choice).casefold(): str(choice) for choice in choices}
+    near = get_close_matches(str(value).casefold(), by_folded, 1, 0.7)
+    return by_folded[near[0]] if near else None
+
+
+def meant_each(values: list[str], choices: Iterable[str]) -> str:
+    """The same for several, of which some may be near to a choice."""
+    known = list(choices)
+    near = {value: _near(value, known) for value in values}
+    found = [f"'{choice}' for '{value}'" for value, choice in near.items() if choice is not None]
+    if len(values) == 1:
+        return meant(values[0], known)
+    return f"; did you mean {', '.join(found)}?" if found else ""
 
 
 def columns_text(names: list[str]) -> str:

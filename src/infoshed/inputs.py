@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from infoshed.checks import InfoshedError, columns_text, meant
+from infoshed.checks import InfoshedError, columns_text, meant_each
 
 MOST_LEVELS = 100
 MISSING = "(missing)"
@@ -110,7 +110,7 @@ class TableInputs:
         if lacking:
             raise InfoshedError(
                 f"{columns_text(lacking)} {'are' if len(lacking) > 1 else 'is'} missing; the model "
-                f"reads {', '.join(self.names)}{meant(lacking[0], columns)}"
+                f"reads {', '.join(self.names)}{meant_each(lacking, columns)}"
             )
         values = [as_floats(number.name, columns[number.name]) for number in self.numbers]
         parts = [n.standardise(v)[:, None] for n, v in zip(self.numbers, values, strict=True)]

@@ -27,6 +27,7 @@ from infoshed.checks import InfoshedError, check_number
 from infoshed.estimators.inputs import entropy
 from infoshed.information import label_information
 
+FLOOR = 0.01  # nats by which the excess over a smaller budget is measured
 LEAST = 1e-4  # strength; at which a budget does not bind
 
 
@@ -87,7 +88,7 @@ class Budget(Pressure):
         high: float = 10.0,
         rate: float = 0.1,
         gain: float = 2.0,
-        floor: float = 0.01,
+        floor: float = FLOOR,
         momentum: float = 0.1,
     ):
         check_number("budget", nats, 0)

@@ -1,5 +1,6 @@
 """Plain-text tables for the terminal."""
 
+import math
 import re
 import shutil
 import sys
@@ -8,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
-from infoshed.pressure import LEAST
+from infoshed.pressure import FLOOR, LEAST
 from infoshed.run import Run
 
 if TYPE_CHECKING:
@@ -124,23 +125,24 @@ def run_table(run: Run) -> str:
 
 
 def budget_text(run: Run, part: str = "") -> str | None:
-    """A run's budget, of a part where the parts have their own, and how it was kept; None where
-    there is none."""
+    """A run's budget, of a part where the parts have their own, and how it was kept by what the
+    training critic read; None where there is none."""
     last, of = run.metrics[-1], f"_{part}" * bool(part)
-    nats = last.get(f"budget{of}")
+    nats, held = last.get(f"budget{of}"), last.get(f"mi_held_out{of}")
     if nats is None:
         return None
-    held = last.get(f"mi_held_out{of}")
-    found = "" if held is None else f": {held:.3g} on validation rows"
-    if last[f"strength{of}"] < HARDLY:
-        found = f"not binding{found}, with hardly any pressure"
-    elif held is not None and held > (1 + SLACK) * nats:
-        found = f"not held{found}"
+    asked = run.metrics[0].get(f"budget{of}", nats)
+    text = f"{nats:.3g}" + (f" (raised from {asked:.3g} by the alarm)" if nats > asked else "")
+    if held is None or math.isnan(held):
+        text += ", not measured"
     else:
-        found = f"held{found}"
+        over = held > nats + SLACK * max(nats, FLOOR)
+        loose = last[f"strength{of}"] < HARDLY
+        verdict = "not held" if over else "not binding" if loose else "held"
+        text += f", {verdict}: {held:.3g} of {run.information} on validation rows"
+        text += ", with hardly any pressure" if loose else ""
     rang = sum(bool(row.get("alarm")) for row in run.metrics)
-    alarm = f"; alarm in {rang} of {len(run.metrics)} epochs" if rang else ""
-    return f"{nats:.3g}, {found}{alarm}"
+    return text + (f"; alarm in {rang} of {len(run.metrics)} epochs" if rang else "")
 
 
 def reading_text(part: dict[str, Any]) -> str:

@@ -254,6 +254,8 @@ def test_after_training_fresh_judges_say_what_z_tells(run: Cli, tmp_path: Path):
     expected = estimate_mi(z, values, estimator="quick").nats
     assert float(found[1]) == pytest.approx(expected, abs=0.005)
     assert "infoshed audit run" in out
+    again = run("train", "people.csv", *ASKED, *FAST, "--json").out
+    assert json.loads(again)["leakage"] == kept.leakage
     assert kept.leakage[0]["nats"] == pytest.approx(expected, abs=1e-9)
     assert found[0] in run("show", "run")[1]
 
@@ -263,7 +265,9 @@ def test_after_training_it_is_said_how_a_budget_was_kept(run: Cli, tmp_path: Pat
     flags = (*ASKED, "--epochs", "30", "--budget", "90%", "--out", "run")
     code, out, _ = run("train", "people.csv", *flags)
     assert code == 0
-    assert re.search(r"budget \(nats\) +0\.618, not binding: 0\.\d+ on validation rows", out)
+    assert re.search(
+        r"budget \(nats\) +0\.618, not binding: 0\.\d+ of I\(Z;C\|Y\) on validation rows", out
+    )
 
 
 def test_a_warning_is_a_line_without_a_place_in_the_code(

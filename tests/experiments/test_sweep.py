@@ -177,6 +177,14 @@ def grid_rows(make_row: Callable[..., Row], **changes: Any) -> list[Row]:
     ]
 
 
+def test_a_folder_has_a_name_that_every_disk_takes(make_row: Callable[..., Row]):
+    (row, *_) = grid_rows(make_row)
+    strengths = {"ä" * 60: 0.3, "b/../c" * 60: 1.0}
+    name = runner.folder_name(row | {"options": {"strength": strengths}, "seed": 7})
+    assert len(name.encode()) < 100
+    assert re.fullmatch(r"strength-[\w.-]*-seed7-\w{8}", name, re.ASCII)
+
+
 def test_the_least_j_is_chosen_and_the_others_are_ranked(
     make_row: Callable[..., Row], tmp_path: Path
 ):

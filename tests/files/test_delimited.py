@@ -154,6 +154,8 @@ def test_cells_may_hold_ends_of_lines_and_text_keeps_its_spaces():
         ("a,,b\n1,2,3\n", "column 2 has no name in the header"),
         ("a;b\n1;2\n", "separated by semicolons; commas are expected"),
         ("a;b\n1,5;2\n2;3,25\n", r"commas are expected, and points in numbers: .* decimal=','"),
+        ("a;b\nDoe, J;1.5\nPoe, E;2.5\n", r"read_csv\('d.csv', sep=';'\).to_csv\('new.csv', index"),
+        ("ä;b\n1,5;2\n2;3\n".encode("latin-1"), "d.csv is not text in UTF-8"),
         ("a\tb\n1\t2\n", "separated by tabs; commas are expected"),
         ('a,b\n1,"2\n3,4\n', "after line 1: unexpected end of data"),
         ("a,b\nä,1\n".encode("latin-1"), "d.csv is not text in UTF-8"),
@@ -201,3 +203,9 @@ def test_a_stray_word_among_numbers_is_named_with_its_row():
     write("d.csv", "a\n1.5\n2,5\n".replace("2,5", "1.5x"))
     with pytest.raises(InfoshedError, match=r"'a' of d.csv holds text \('1.5x' in row 2\)"):
         read_array("d.csv")
+
+
+def test_a_file_of_tabs_with_semicolons_is_to_be_written_with_tabs():
+    write("d.tsv", "a;b\n1;2\n")
+    with pytest.raises(InfoshedError, match=r"tabs are expected: .*'new.tsv', .* sep='\\t'\)"):
+        read_table("d.tsv")

@@ -23,8 +23,8 @@ FEW = 20  # distinct texts that are never too many
 REPEATS = 5  # rows for each value, on average, from which on counting can be trusted
 FINE, COARSE = 50, 10  # bins of numbers: to tell whether they decide, and how much they tell
 QUARTERS = 4
-SHUFFLES = 10
-NEAREST, TOLD = 3, 0.03  # inputs that are named, and the share of H(C) from which on they are
+NEAREST, NAMED = 3, 0.03  # how many inputs are named, and the least share of H(C) of one
+SHUFFLES, MOST_COUNTED = 20, 50_000  # of the rows, and rows that are counted
 
 
 @dataclass(frozen=True)
@@ -123,44 +123,49 @@ def _decides(column: np.ndarray, c: np.ndarray) -> bool:
         x, v = column[both].astype(np.float64), c[both]
         return x.std() > 0 and v.std() > 0 and abs(np.corrcoef(x, v)[0, 1]) > 0.999
     x, code = _code(column, FINE), np.unique(c, return_inverse=True)[1]
-    told = 0 if x is None else _information(x, code)
-    return told > (1 - DECIDED) * _information(code, code)
+    if x is None:
+        return False
+    return _entropy(_joint(x, code)) - _entropy(x) < DECIDED * _entropy(code)
 
 
 def nearest(columns: Mapping[str, np.ndarray], attributes: Mapping[str, np.ndarray]) -> list[str]:
-    """For every attribute a line that names the inputs which tell most of it, each by itself:
-    I(X;C) by counting, in nats, quantities in tenths (an attribute's in quarters)."""
+    """For every attribute c a line that names the inputs x which tell most of it, each by itself.
+
+    I(X;C) is counted, quantities in tenths (an attribute's in quarters), and the share of H(C) is
+    (I - E) / (H(C) - E), E the mean of I over shuffled rows: in a sparse table that is all there
+    is. Named is what has a larger share than any column has under any of the shuffles.
+    """
     notes, random = [], numpy_generator(0, "shuffled columns")
-    values = {name: _code(column, COARSE) for name, column in columns.items()}
+    n = len(next(iter(attributes.values())))
+    rows = random.choice(n, MOST_COUNTED, replace=False) if n > MOST_COUNTED else slice(None)
+    coded = {name: _code(column[rows], COARSE) for name, column in columns.items()}
+    values = {name: (x, _entropy(x)) for name, x in coded.items() if x is not None}
     for about, c in attributes.items():
-        quantity = c.dtype.kind == "f"
+        quantity, c = c.dtype.kind == "f", c[rows]
         code = quantile_code(c, QUARTERS) if quantity else np.unique(c, return_inverse=True)[1]
-        entropy = _information(code, code)
-        shuffled = [random.permutation(code) for _ in range(SHUFFLES)]
-        shares = {}
-        for name, x in values.items():
-            # In a sparse table, what shuffled rows seem to tell is all there is.
-            chance = 0 if x is None else [_information(x, other) for other in shuffled]
-            found = 0 if x is None else _information(x, code)
-            if found > np.mean(chance) + 3 * np.std(chance):
-                shares[name] = (found - np.mean(chance)) / entropy
-        told = [
-            f"'{name}' {shares[name] * entropy:.2g} nats, {shares[name]:.0%}"
-            for name in sorted(shares, key=shares.__getitem__, reverse=True)[:NEAREST]
-            if shares[name] > TOLD
-        ]
-        if told:
-            told[0] += f" of H({about}{', in quarters' * quantity})"
-            notes.append(f"inputs that tell most of {about}, each by itself: {'; '.join(told)}")
+        drawn = [code, *(random.permutation(code) for _ in range(SHUFFLES))]
+        entropy, told = _entropy(code), {}
+        for name, (x, spread) in values.items():
+            counted = np.array([spread + entropy - _entropy(_joint(x, other)) for other in drawn])
+            chance = counted[1:].mean()
+            if chance < entropy:
+                told[name] = (counted - chance) / (entropy - chance)
+        bar = max([NAMED, *(share[1:].max() for share in told.values())])
+        named = {name: float(share[0]) for name, share in told.items() if share[0] > bar}
+        first = sorted(named, key=named.__getitem__, reverse=True)[:NEAREST]
+        said = [f"'{name}' {named[name] * entropy:.2g} nats, {named[name]:.0%}" for name in first]
+        if said:
+            said[0] += f" of H({about}{', in quarters' * quantity})"
+            notes.append(f"inputs that tell most of {about}, each by itself: {'; '.join(said)}")
     return notes
 
 
-def _information(x: np.ndarray, c: np.ndarray) -> float:
-    """I(X;C) in nats of codes (n,) 0, 1, ..., by counting."""
-    return _entropy(x) + _entropy(c) - _entropy(x * (int(c.max()) + 1) + c)
+def _joint(x: np.ndarray, c: np.ndarray) -> np.ndarray:
+    return x * (int(c.max()) + 1) + c
 
 
 def _entropy(code: np.ndarray) -> float:
+    """H in nats of codes (n,) 0, 1, ..., by counting."""
     few = code.max() < 4 * len(code)  # else a count for each would not fit in memory
     counts = np.bincount(code) if few else np.unique(code, return_counts=True)[1]
     p = counts[counts > 0] / len(code)
@@ -168,15 +173,17 @@ def _entropy(code: np.ndarray) -> float:
 
 
 def _code(column: np.ndarray, bins: int) -> np.ndarray | None:
-    """The value (n,) of each row, many numbers in `bins`; None for texts that repeat too seldom for
-    counting."""
-    if column.dtype.kind == "f":
-        column = np.where(np.isnan(column), column[~np.isnan(column)].min() - 1, column)
-    distinct, x = np.unique(column, return_inverse=True)
-    if len(distinct) <= len(column) / REPEATS:
-        return x
-    # Counting would find what is not there.
-    return None if column.dtype.kind == "U" else quantile_code(column.astype(np.float64), bins)
+    """The value (n,) of each row, many numbers in `bins`, a missing number as one of its own; None
+    for texts that repeat too seldom for counting."""
+    gap = np.isnan(column) if column.dtype.kind == "f" else np.zeros(len(column), bool)
+    known, code = column[~gap], np.zeros(len(column), np.int64)
+    distinct, x = np.unique(known, return_inverse=True)
+    if len(distinct) > len(known) / REPEATS:  # counting would find what is not there
+        if known.dtype.kind == "U":
+            return None
+        x = quantile_code(known.astype(np.float64), bins)
+    code[~gap] = x + 1
+    return code
 
 
 def short(text: str) -> str:

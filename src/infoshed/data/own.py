@@ -19,7 +19,7 @@ import torch
 
 from infoshed.assignments import assignments
 from infoshed.attributes import Attribute, Continuous, infer_attribute
-from infoshed.checks import InfoshedError, check_choice, check_number, columns_text, meant
+from infoshed.checks import InfoshedError, check_choice, check_number, columns_text, meant_each
 from infoshed.data.columns import QUARTERS, nearest, proxies, read_inputs
 from infoshed.data.own_target import KINDS, TargetColumns, read_target, shares_text
 from infoshed.files.gaps import complete
@@ -120,8 +120,8 @@ def own(
     }
     if any(absent.values()):
         flags = ", ".join(flag for flag, lacking in absent.items() if lacking)
-        lacking = [name for names in absent.values() for name in names]
-        hint = f" ({table.note})" if "no header" in table.note else meant(lacking[0], columns)
+        lacking = list(dict.fromkeys(name for names in absent.values() for name in names))
+        hint = f" ({table.note})" if "no header" in table.note else meant_each(lacking, columns)
         raise InfoshedError(
             f"{flags}: {path} has no {columns_text(lacking)}; it has {listed(list(columns))}{hint}"
         )

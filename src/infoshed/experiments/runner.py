@@ -203,8 +203,8 @@ def record(row: Row, places: Places) -> None:
 def folder_name(row: Row) -> str:
     """What the folder of a finished run is called, by strength or budget, seed and the start of the
     key: "strength-0.3-seed1-1f2e3d4c"."""
-    text = re.sub(r"[^\w.]+", "-", pressure(row["options"]) or row["method"]).strip("-")
-    return f"{text}-seed{row['seed']}-{row['key'][:8]}"
+    text = re.sub(r"[^\w.]+", "-", pressure(row["options"]) or row["method"], flags=re.ASCII)
+    return f"{text[:60].strip('-')}-seed{row['seed']}-{row['key'][:8]}"
 
 
 def _work_off(queue: Queue, places: Places, processes: int) -> None:

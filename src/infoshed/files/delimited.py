@@ -7,6 +7,7 @@ blocks, since cells as text take ten times the memory of numbers; text is read o
 
 import csv
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -82,22 +83,28 @@ def read_columns(layout: Layout, names: list[str], missing: bool = False) -> dic
 def _check_separator(path: Path, delimiter: str) -> None:
     """Raise `InfoshedError` where the lines of `path` agree on another separator than this one, of
     which the first line has none; a file with decimal commas does."""
-    with open(path, encoding="utf-8-sig", errors="replace") as file:
-        lines = [line for line in islice(file, SAMPLE) if line.strip()]
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            lines = [line.rstrip("\n") for line in islice(file, SAMPLE) if line.strip()]
+    except UnicodeDecodeError:
+        return  # which is said when the records are read
     if len(lines) < 2 or delimiter in lines[0]:
         return
     for other, name in ((";", "semicolons"), ("\t", "tabs")):
         counts = {line.count(other) for line in lines}
-        if len(counts) == 1 and 0 not in counts:
-            wanted = "tabs" if delimiter == "\t" else "commas"
-            decimal = any("," in line for line in lines)
-            also = ", and points in numbers" if decimal else ""
-            comma = ", decimal=','" if decimal else ""
-            raise InfoshedError(
-                f"{path} is separated by {name}; {wanted} are expected{also}: "
-                f"pandas.read_csv('{path.name}', sep={other!r}{comma})"
-                f".to_csv('new.csv', index=False) writes them"
-            )
+        if len(counts) != 1 or 0 in counts:
+            continue
+        wanted, sep = ("tabs", ", sep='\\t'") if delimiter == "\t" else ("commas", "")
+        cells = [cell for line in lines for cell in line.split(other)]
+        decimal = any(re.fullmatch(r"\s*-?\d+,\d+\s*", cell) for cell in cells)
+        also = ", and points in numbers" if decimal else ""
+        comma = ", decimal=','" if decimal else ""
+        new = path.with_name(f"new{path.suffix}")
+        raise InfoshedError(
+            f"{path} is separated by {name}; {wanted} are expected{also}: "
+            f"pandas.read_csv({str(path)!r}, sep={other!r}{comma})"
+            f".to_csv({str(new)!r}, index=False{sep}) writes them"
+        )
 
 
 def _records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
