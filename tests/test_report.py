@@ -280,6 +280,21 @@ def test_what_fresh_judges_read_stands_on_the_page(html: str):
 
 
 @pytest.mark.parametrize(
+    ("splits", "headline"),
+    [
+        (("validation", "test"), "test"),
+        (("validation", "biased", "unbiased"), "unbiased"),
+        (("validation",), "validation"),
+    ],
+)
+def test_the_headline_is_of_a_test_where_there_is_one(splits: tuple[str, ...], headline: str):
+    run = make_run("mi", 0, 0.8, accuracy=dict.fromkeys(splits, 0.9), confusion={})
+    assert f"On {headline} data the mi classifier is right 90.0%" in render(
+        make_content(runs=[run])
+    )
+
+
+@pytest.mark.parametrize(
     ("splits", "said"),
     [
         (("test", "validation"), True),

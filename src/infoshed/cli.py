@@ -159,20 +159,21 @@ def train(
             print("\n".join([*data.notes, *biased]), file=sys.stderr)
 
     run = fit(data, method, seed=seed, out=folder, resume=resume, begin=begin, **settings)
-    data = replace(data, description=" ".join([data.description, *biased]))
+    said = [f"{line[:1].upper()}{line[1:]}." for line in biased]
+    data = replace(data, description=" ".join([data.description, *said]))
     from infoshed.auditing.leakage import leakage_of  # loads scikit-learn
     from infoshed.auditing.run import collapsed
 
-    said = [collapsed(run, data)]
+    troubles = [collapsed(run, data)]
     try:
         run.leakage = leakage_of(run, data)
         run.save_results(folder)
     except InfoshedError as error:
-        said.append(str(error))
+        troubles.append(str(error))
     report = None
     if has_report_extra():
         report = write_report([run], data, folder / "report.html", command_of(run))
-    for line in filter(None, said):
+    for line in filter(None, troubles):
         print(f"infoshed: {line}", file=sys.stderr)
     if as_json:
         print_json(run.summary())

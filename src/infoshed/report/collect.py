@@ -87,7 +87,7 @@ def collect(runs: list[Run], data: DataSet, command: str) -> ReportContent:
         command=command,
         versions=versions(),
         score=data.target.score,
-        chance=1 / len(data.classes) if data.classes else None,
+        chance=float(data.train.y.bincount().max()) / len(data.train) if data.classes else None,
     )
 
 

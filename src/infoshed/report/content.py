@@ -131,7 +131,8 @@ class ReportContent:
     train_samples, train_sample_labels: (k2, h, w, 3) uint8 training images and (k2,) classes.
     command: how to get the same result again.
     versions: name -> version of the software used.
-    score: what the runs are judged by. chance: of it, for guessing, where that is known.
+    score: what the runs are judged by.
+    chance: the score of always saying the commonest class; None where there are no classes.
 
     A field that is None (or empty) is left out of the page. Raises ValueError for runs, labels
     and images that do not fit each other.

@@ -42,7 +42,7 @@ def accuracy_bars(
 
     accuracy: split -> method -> accuracy in [0, 1] of each seed. The bar is their mean, dots are
         the seeds, the line through them spans lowest to highest.
-    chance: accuracy of guessing, a dotted line; None for no line.
+    chance: accuracy of always saying the commonest class, a dotted line; None for no line.
     text: writes a value.
     """
     methods = list(dict.fromkeys(name for group in accuracy.values() for name in group))
@@ -78,11 +78,12 @@ def accuracy_bars(
         if chance is not None:
             ax.axvline(chance, color=INK, linewidth=1, linestyle=":")
             ax.annotate(
-                "guessing",
+                "the commonest class",
                 (chance, 0),
                 xycoords=("data", "axes fraction"),
-                xytext=(4, 5),
+                xytext=(4 if chance < 0.6 else -4, 5),
                 textcoords="offset points",
+                ha="left" if chance < 0.6 else "right",
                 fontsize=9,
             )
         ax.set_yticks(ticks, names)

@@ -20,7 +20,7 @@ from infoshed.tables import parts_of, reading_text
 from infoshed.targets import ACCURACY, Score
 from infoshed.types import DRAWN_ALIKE
 
-BIASED, UNBIASED = "biased", "unbiased"
+BIASED, UNBIASED, VALIDATION = "biased", "unbiased", "validation"
 MAX_SAMPLES = 40
 MAX_TRAIN_SAMPLES = 80
 
@@ -69,9 +69,12 @@ def render(content: ReportContent) -> str:
 
 
 def headline_split(content: ReportContent) -> str | None:
-    """The split that the verdict is about: the unbiased one, else the first; None without any."""
-    names = dict.fromkeys(split for run in content.runs for split in run.accuracy)
-    return UNBIASED if UNBIASED in names else next(iter(names), None)
+    """The split that the verdict is about: the unbiased one, else the first test, else what there
+    is; None without any."""
+    names = list(dict.fromkeys(split for run in content.runs for split in run.accuracy))
+    if UNBIASED in names:
+        return UNBIASED
+    return next((name for name in names if name != VALIDATION), next(iter(names), None))
 
 
 def verdict(content: ReportContent) -> tuple[str, str]:
