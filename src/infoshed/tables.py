@@ -145,10 +145,16 @@ def budget_text(run: Run, part: str = "") -> str | None:
     return text + (f"; alarm in {rang} of {len(run.metrics)} epochs" if rang else "")
 
 
+def nats_texts(nats: float, low: float, high: float) -> tuple[str, str, str]:
+    """An estimate and the ends of its interval."""
+    # Below a tenth of a nat the differences that matter are in the later digits.
+    digits = 2 if high >= 0.1 else 4
+    return f"{nats:.{digits}f}", f"{low:.{digits}f}", f"{high:.{digits}f}"
+
+
 def reading_text(part: dict[str, Any]) -> str:
     """An entry of `Run.leakage`: nats with their interval, and the share of H(C)."""
-    digits = 2 if part["high"] >= 0.1 else 4
-    nats, low, high = (f"{part[key]:.{digits}f}" for key in ("nats", "low", "high"))
+    nats, low, high = nats_texts(part["nats"], part["low"], part["high"])
     share = part["share_of_entropy"]
     return f"{nats} ({low} to {high})" + ("" if share is None else f" = {share:.1%} of H(C)")
 

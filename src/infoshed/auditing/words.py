@@ -2,6 +2,7 @@
 
 from infoshed.auditing.interval import Interval
 from infoshed.offline import MIEstimate
+from infoshed.tables import nats_texts
 
 
 def interval_text(found: Interval | None) -> str:
@@ -22,9 +23,7 @@ def number_text(value: float | None) -> str:
 
 def nats_text(found: MIEstimate) -> tuple[str, str, str]:
     """The estimate and the ends of its interval."""
-    # Below a tenth of a nat the differences that matter are in the later digits.
-    digits = 2 if found.high >= 0.1 else 4
-    return f"{found.nats:.{digits}f}", f"{found.low:.{digits}f}", f"{found.high:.{digits}f}"
+    return nats_texts(found.nats, found.low, found.high)
 
 
 def percent_text(share: float) -> str:

@@ -2,14 +2,13 @@
 
 import json
 import sys
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 from cyclopts import Parameter
 
-from infoshed.checks import InfoshedError
+from infoshed.checks import InfoshedError, meant
 from infoshed.commands.audit import AUDIT, OUTPUT, AttributeKind, read_attributes
 from infoshed.commands.output import Findings, command_line, shown, writer
 from infoshed.data import DATASETS, load
@@ -78,11 +77,9 @@ def audit_data(
         c, label = data.attribute.decode(data.train.c), "label"
     else:
         if not Path(source).suffix and not Path(source).exists():
-            near = get_close_matches(source, DATASETS, 1)
-            meant = f"; did you mean {near[0]}?" if near else ""
             raise InfoshedError(
                 f"{source} is neither a file nor a data set; data sets are {', '.join(DATASETS)}"
-                f"{meant}"
+                f"{meant(source, DATASETS)}"
             )
         if target is None or attribute is None:
             raise InfoshedError(

@@ -15,7 +15,7 @@ def as_read(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _as_read(column: np.ndarray) -> np.ndarray:
-    if column.dtype.kind not in "OUS" or column.ndim != 1:
+    if column.dtype.kind not in "OU" or column.ndim != 1:
         return column
     there = present(column)
     text = [str(v).strip() if known else "" for v, known in zip(column, there, strict=True)]
