@@ -286,3 +286,10 @@ def test_columns_that_have_numbers_for_names_are_refused():
     inputs = TableInputs((), (Category("hours", ("a", "b")),))
     with pytest.raises(InfoshedError, match="column 'hours' is missing"):
         inputs({1: np.array(["a"])})  # type: ignore[dict-item]
+
+
+def test_an_attribute_of_which_each_row_has_its_own_is_refused(tmp_path: Path):
+    columns = people() | {"id": [f"p{i}" for i in range(400)]}
+    path = write_table(tmp_path / "ids.csv", columns)
+    with pytest.raises(InfoshedError, match=r"'id' takes 3\d\d different values in 3\d\d rows"):
+        load(str(path), target="income", attribute="id")

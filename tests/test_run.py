@@ -118,6 +118,13 @@ def test_inputs_of_another_shape_are_refused(run: Run, shape: tuple[int, ...]):
         run.encode(torch.zeros(shape))
 
 
+def test_inputs_with_gaps_are_refused(run: Run):
+    x = torch.zeros(5, 3, 8, 8)
+    x[2, 0, 1, 1], x[4, 1, 0, 0] = float("nan"), float("inf")
+    with pytest.raises(InfoshedError, match="NaN or infinity in 2 of 5 rows, first in row 2"):
+        run.predict_proba(x)
+
+
 def test_encoding_does_not_train(run: Run, images: DataSet):
     before = {k: v.clone() for k, v in run.model.state_dict().items()}
     z = run.encode(images.train.x)

@@ -30,7 +30,7 @@ from infoshed.methods import METHODS
 from infoshed.nn import Model, build_model
 from infoshed.seeds import seeded
 from infoshed.targets import Classes, Target, target_from_dict
-from infoshed.types import as_input
+from infoshed.types import as_input, as_tensor, check_inputs
 from infoshed.version import __version__
 
 LEAKAGE = {"attribute", "rows", "nats", "low", "high", "share_of_entropy", "label_nats"}
@@ -188,8 +188,8 @@ class Run:
     def encode(self, x: Any) -> Tensor:
         """Representations z (n, dim) of inputs x (n, ...): numpy or torch, uint8 images or
         floats; of a run of a table of your own also rows as they are, a data frame or a dict of
-        columns. Raises `InfoshedError` when x has another shape than the training inputs, or lacks
-        a column."""
+        columns. Raises `InfoshedError` when x has another shape than the training inputs, lacks a
+        column, or holds NaN."""
         columns = by_name(x)
         if columns is not None and isinstance(self.inputs, TableInputs):
             x = torch.from_numpy(self.inputs(as_read(columns)))
@@ -201,10 +201,11 @@ class Run:
                     "file go through `infoshed predict RUN FILE`; a run of your own table takes "
                     "them as a data frame or a dict of columns"
                 )
-            x = torch.as_tensor(array)
+            x = as_tensor("x", array)
         if tuple(x.shape[1:]) != tuple(self.config.shape) or x.ndim < 2:
             want = ", ".join(map(str, self.config.shape))
             raise InfoshedError(f"`x` must have shape (n, {want}), got {tuple(x.shape)}")
+        check_inputs(x)
         self.model.eval()
         parts = [self.model.encode(as_input(part)) for part in x.split(500)]
         return torch.cat(parts) if parts else torch.empty(0, self.config.dim)

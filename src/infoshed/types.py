@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from infoshed.attributes import Attribute
-from infoshed.checks import InfoshedError, check_same_length, check_weights
+from infoshed.checks import InfoshedError, as_array, check_same_length, check_weights
 from infoshed.inputs import Inputs
 from infoshed.targets import Classes, Target
 
@@ -41,6 +41,40 @@ def as_input(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
 
 
+def as_tensor(name: str, values: Any) -> Tensor:
+    """Numbers, such as a list, an array or a data frame of numbers, as a tensor. Raises
+    `InfoshedError` for what is no number."""
+    if isinstance(values, Tensor):
+        return values
+    array = as_array(name, values)
+    if array.dtype.kind not in "biuf":
+        codes = {
+            "y": "`numpy.unique(y, return_inverse=True)[1]` numbers classes 0, 1, ...",
+            "c": "`spec = infoshed.infer_attribute(c)`, then `spec.encode(c)`, makes codes",
+        }
+        raise InfoshedError(
+            f"`{name}` must be numbers, got {array.dtype}; "
+            + codes.get(name, "make numbers of every column, one-hot of text, and fill the gaps")
+        )
+    # torch shares memory, and takes neither what is read-only nor what runs backwards.
+    shared = array.flags.writeable and min((1, *array.strides)) > 0
+    return torch.as_tensor(array if shared else array.copy())
+
+
+def check_inputs(x: Tensor) -> None:
+    """Raise `InfoshedError` where `x` (n, ...) holds NaN or infinity, which would come out again as
+    NaN, or as a class like any other."""
+    if not x.is_floating_point() or x.ndim < 2:
+        return
+    good = torch.isfinite(x).flatten(1).all(1)
+    if not bool(good.all()):
+        first = int((~good).nonzero()[0])
+        raise InfoshedError(
+            f"`x` holds NaN or infinity in {int((~good).sum()):,} of {len(x):,} rows, first in row "
+            f"{first}; fill the gaps or leave these rows out"
+        )
+
+
 @dataclass(frozen=True)
 class Split:
     """One part of a data set: inputs x (n, ...), classes y (n,), codes c (n, columns) from
@@ -48,8 +82,8 @@ class Split:
     importance of every row, on any scale, equal unless given. Of numbers and labels y are the codes
     (n, k) that `encode` of `infoshed.Numbers` or `infoshed.Labels` makes.
 
-    numpy arrays become tensors, whole numbers in y int64. Raises `InfoshedError` for shapes that
-    do not fit.
+    Lists, arrays and data frames of numbers become tensors, whole numbers in y int64. Raises
+    `InfoshedError` for shapes that do not fit, for what is no number, and for NaN in x.
     """
 
     x: Tensor
@@ -60,7 +94,8 @@ class Split:
 
     def __post_init__(self):
         for name in ("x", "y", "c"):
-            object.__setattr__(self, name, torch.as_tensor(getattr(self, name)))
+            object.__setattr__(self, name, as_tensor(name, getattr(self, name)))
+        check_inputs(self.x)
         floats = self.y.is_floating_point()
         if self.y.ndim not in (1, 2) or (floats and self.y.ndim == 1):
             raise InfoshedError(

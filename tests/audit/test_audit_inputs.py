@@ -253,6 +253,26 @@ def test_too_few_rows_for_many_values_are_told_before_the_work(n: int, values: i
     )
 
 
+@pytest.mark.filterwarnings("ignore::infoshed.auditing.perform.FewRowsWarning")
+def test_values_that_are_too_rare_get_no_all_clear():
+    z, c = many_values(300, 30)
+    found = audit(z, c, estimator="quick")
+    sex, town = found.attributes
+    assert (sex.sparse, town.sparse) == (False, True)
+    assert verdict(sex).startswith("no leak of sex was found: z tells at most")
+    assert not town.leaks
+    assert verdict(town).startswith(
+        "whether z leaks town cannot be told: most rows have one of its 30 values that fewer than "
+        "50 rows share"
+    )
+    assert town.upper_share == 1.0
+    assert sex.upper_share is not None
+    assert sex.upper_share < 0.2
+    # What is found in spite of that is a leak.
+    leak = audit(np.column_stack([z, c["town"] % 3]), {"town": c["town"]}, estimator="quick")
+    assert verdict(leak.attributes[0]).startswith("z leaks town")
+
+
 def test_enough_rows_for_many_values_are_no_warning():
     z, c = many_values(1500, 30)  # 50 of each; warnings are errors here
     with pytest.raises(Stop):

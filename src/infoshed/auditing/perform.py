@@ -30,13 +30,13 @@ from infoshed.auditing.inputs import (
 from infoshed.auditing.outcomes import outcomes
 from infoshed.auditing.predictions import Predictions, read_predictions
 from infoshed.auditing.probes import PartLeakage, probe_leakage
-from infoshed.auditing.record import AttributeAudit, Audit, Outcomes
+from infoshed.auditing.record import MANY_VALUES, RARE, AttributeAudit, Audit, Outcomes
 from infoshed.checks import InfoshedError, check_choice, check_number, check_same_length
 from infoshed.information import table_information
 from infoshed.offline import estimate_mi
-from infoshed.offline.advice import FEW_A_FOLD, data_warnings
+from infoshed.offline.advice import data_warnings
 from infoshed.offline.crossfit import make_folds
-from infoshed.offline.estimate import FOLDS, PANELS
+from infoshed.offline.estimate import PANELS
 from infoshed.offline.inputs import few_values, representation, without_singles
 from infoshed.seeds import numpy_generator
 
@@ -45,7 +45,6 @@ FEWEST_ROWS = 40  # halves of 20, the least that probes take
 MOST_ROWS = 10_000
 MOST_CELLS = 64  # groups of an intersection: boosting fits trees for each
 MOST_PROBED = 200  # values of an attribute, for the same reason
-MANY_VALUES = 20  # of which rows may be too few for most
 
 
 class FewRowsWarning(UserWarning):
@@ -300,12 +299,11 @@ def _check_values(part: Grouped, rows: int) -> None:
         return
     without_singles(part.code, list(part.groups), part.name, [])
     read = part.counts * rows / len(part.code)
-    least = FEW_A_FOLD * FOLDS
-    rare = read < least
+    rare = read < RARE
     if len(part.groups) > MANY_VALUES and read[rare].sum() > rows / 2:
         warnings.warn(
             f"too few rows for the values of {part.name}: {int(rare.sum()):,} of its "
-            f"{len(part.groups):,} values have fewer than {least} of the {rows:,} rows that are "
+            f"{len(part.groups):,} values have fewer than {RARE} of the {rows:,} rows that are "
             "read, and what z tells about these will be underestimated; merge values, or give "
             "floats if it is a quantity",
             FewRowsWarning,

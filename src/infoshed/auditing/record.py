@@ -16,6 +16,7 @@ from infoshed.auditing.probes import PartLeakage
 from infoshed.offline import MIEstimate
 
 SIGNIFICANT = 0.025
+MANY_VALUES, RARE = 20, 50  # groups that can be too many; rows below which judges do not learn one
 
 
 @dataclass(frozen=True)
@@ -82,12 +83,23 @@ class AttributeAudit:
         return self.information.null_p < SIGNIFICANT or (low is not None and low > 0)
 
     @property
+    def sparse(self) -> bool:
+        """Whether most rows have one of many values that are too rare to learn: then that nothing
+        was found says nothing."""
+        counts = self.groups.values()
+        rare = sum(rows for rows in counts if rows < RARE)
+        return self.discrete and len(counts) > MANY_VALUES and rare > sum(counts) / 2
+
+    @property
     def upper_share(self) -> float | None:
         """The most that z is likely to tell, as a share of H(C): the upper end of the interval of
-        I(Z;C), or of the worst probe's nats where that is higher. None for a quantity."""
+        I(Z;C), or of the worst probe's nats where that is higher; 1 where it is `sparse`. None for
+        a quantity."""
         entropy = self.information.entropy
         if not self.discrete or not entropy:
             return None
+        if self.sparse:
+            return 1.0
         return min(1.0, max(self.information.high, self.worst_probe.high or 0.0) / entropy)
 
 

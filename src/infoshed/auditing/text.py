@@ -1,7 +1,7 @@
 """Audits for people: the verdict in a sentence first, then tables."""
 
 from infoshed.auditing.data import DataAudit
-from infoshed.auditing.record import AttributeAudit, Audit
+from infoshed.auditing.record import RARE, AttributeAudit, Audit
 from infoshed.auditing.tables import (
     aligned_note,
     cell_rows,
@@ -25,6 +25,12 @@ def verdict(part: AttributeAudit) -> str:
     share = ""
     if part.upper_share is not None and found.share_of_entropy is not None:
         share = f", {percent_text(found.share_of_entropy)} of H({name})"
+    if not part.leaks and part.sparse:
+        return (
+            f"whether z leaks {name} cannot be told: most rows have one of its "
+            f"{len(part.groups):,} values that fewer than {RARE} rows share, too few to learn; "
+            "merge values, or give numbers as a quantity"
+        )
     if not part.leaks:
         most = (
             "" if part.upper_share is None else f", {percent_text(part.upper_share)} of H({name})"

@@ -70,7 +70,7 @@ def audit(
     scores
         File of probabilities: of the positive class, or a column for each class in sorted order.
     attribute_kind
-        What the attributes are, where numbers do not say.
+        What the attributes are, where numbers do not say; of files, as a run has decided.
     positive
         The class that is wished for, of two; the last in sorted order unless given.
     split
@@ -88,7 +88,7 @@ def audit(
         Of everything random.
     fail_above
         Exit with code 3 if an attribute's leakage may exceed this share of H(C), 0.05 or 5%: the
-        upper end of the 95% interval counts.
+        upper end of the 95% interval counts, and 100% where most values are too rare to tell.
     out
         Write the audit to this file too: .html, a page to read, or .json.
     as_json
@@ -108,6 +108,11 @@ def audit(
         if given:
             raise InfoshedError(
                 f"{source} is a run folder, which has its own data; leave out {', '.join(given)}"
+            )
+        if attribute_kind != "auto":
+            raise InfoshedError(
+                f"--attribute-kind is for files; {source} has its attribute as it was trained: "
+                "`infoshed train ... --attribute-kind` decides, and an audit of files may differ"
             )
         found = _of_run(source, before, split, data_dir, most, settings)
     else:

@@ -56,7 +56,7 @@ def read_inputs(columns: dict[str, np.ndarray]) -> Columns:
         if number:
             text = f"{_plain(known.min())} to {_plain(known.max())}"
             if lacking:
-                text += f"; missing: median {_plain(np.median(known))} and a column that says so"
+                text += "; missing: median of the training rows and a column that says so"
         else:
             common = distinct[np.argsort(-counts, kind="stable")]
             more = ", ..." * (len(common) > 3)

@@ -36,6 +36,7 @@ MOST_ROWS = 3_000_000
 MOST_NUMBERS = 10**9  # of the encoded table, 4 bytes each
 LEAST_ROWS = 40
 CRITIC_STEPS = 5
+UNIQUE = 0.95  # distinct values of an attribute in a row, from which on it is a name of the row
 LOOKED_AT = 20  # cells of a column, to tell names of files
 
 
@@ -268,9 +269,17 @@ def _attributes(
         column = as_text(column) if column.dtype.kind == "U" else column
         parts[name], said = as_kind(column, kinds.get(name, "auto"), name)
         notes += said
-        if len(np.unique(parts[name])) < 2:
+        values = len(np.unique(parts[name]))
+        if values < 2:
             raise InfoshedError(
                 f"the attribute '{name}' has one value only; there is nothing to shed"
+            )
+        if parts[name].dtype.kind != "f" and values > UNIQUE * len(column):
+            number = f"; give --attribute-kind {name}=continuous if it is a quantity"
+            raise InfoshedError(
+                f"the attribute '{name}' takes {values:,} different values in {len(column):,} "
+                "rows, hardly any twice, and nothing can be learned of them; give coarser ones"
+                f"{number * (column.dtype.kind in 'biuf')}"
             )
     if all(v.dtype.kind != "f" for v in parts.values()) and len(parts) > 1:
         text = any(v.dtype.kind == "U" for v in parts.values())

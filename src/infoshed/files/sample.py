@@ -2,8 +2,9 @@
 
 Whether c is discrete or continuous is decided here, since files do not say: text and whole numbers
 are categories and fractions a quantity. Whole numbers written as fractions (1.0, 2.0), as labels
-and ages alike are, count as categories up to `MOST_WHOLE_FRACTIONS` distinct values. What was
-decided is said in `Sample.notes`.
+and ages alike are, count as categories up to `MOST_WHOLE_FRACTIONS` distinct values. Whole numbers
+of more values are a quantity where there are fewer than `ROWS_A_VALUE` rows for each, too few to
+learn what single values have in common with z. What was decided is said in `Sample.notes`.
 """
 
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from infoshed.files.table import Source, Table, listed, open_source
 KINDS = ("auto", "categorical", "continuous")
 MOST_WHOLE_FRACTIONS = 20
 MOST_CATEGORIES = 10_000
+ROWS_A_VALUE = 100  # on average; held-out parts of a table have a fifth of them
 DROPPED = ("C", "--given", "--target")  # roles whose missing values cost the row, as in training
 
 
@@ -113,6 +115,12 @@ def as_kind(values: np.ndarray, kind: str, name: str) -> tuple[np.ndarray, list[
             "--attribute-kind categorical reads them as categories"
         )
         return values, [said] if whole else []
+    if kind == "auto" and max(MOST_WHOLE_FRACTIONS, len(values) / ROWS_A_VALUE) < distinct:
+        said = (
+            f"{name}: {distinct:,} whole numbers in {len(values):,} rows, taken as a quantity; "
+            "--attribute-kind categorical reads them as categories"
+        )
+        return values.astype(np.float64), [said]
     if distinct > MOST_CATEGORIES:
         raise InfoshedError(
             f"{name} takes {distinct:,} whole numbers, too many categories; {other}"

@@ -108,13 +108,16 @@ def headline(content: AuditContent) -> tuple[str, str]:
         text = verdict(audit.attributes[0])
         return sentence(text), detail
     leaking = sorted((p for p in audit.attributes if p.leaks), key=lambda p: -_size(p))
-    clean = [part for part in audit.attributes if not part.leaks]
+    sparse = [part.name for part in audit.attributes if part.sparse and not part.leaks]
+    clean = [part for part in audit.attributes if not (part.leaks or part.sparse)]
     found = [f"{part.name} ({_found(part)})" for part in leaking[:1]]
     found += [f"{part.name} ({nats_text(part.information)[0]})" for part in leaking[1:]]
     said = [f"z leaks {_listed(found)}"] if found else []
     if clean:
         missed = [f"{p.name} (at most {nats_text(p.information)[2]} nats)" for p in clean]
         said.append(f"no leak of {_listed(missed)} was found")
+    if sparse:
+        said.append(f"of {_listed(sparse)} too few rows share a value to tell")
     text = "; ".join(said)
     return sentence(text), detail
 
@@ -259,7 +262,12 @@ def _reading(part: AttributeAudit, target: str | None) -> list[str]:
         lines.append(
             f"All there is to know about {part.name} in these {part.rows:,} rows is "
             f"{found.entropy:.2f} nats; z tells {share} of it, and at most "
-            f"{percent_text(part.upper_share or 0.0)} by the upper end of the intervals."
+            f"{percent_text(part.upper_share or 0.0)} "
+            + (
+                "since most values are too rare to learn."
+                if part.sparse
+                else "by the upper end of the intervals."
+            )
         )
     p = "at most 0.001" if found.null_p <= 0.001 else f"{found.null_p:.2g}"
     lines.append(
