@@ -131,7 +131,7 @@ def train(
         Run folder to write; unless given, a new one under runs/.
     resume
         Continue the run in `--out` from its last finished epoch, with the settings it was
-        started with: `infoshed train --out RUN --resume`.
+        started with: `infoshed train --out RUN --resume`; with more `--epochs`, beyond its end.
     as_json
         Print one JSON document instead of tables.
     """
