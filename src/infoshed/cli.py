@@ -28,6 +28,7 @@ from infoshed import (
 )
 from infoshed.commands.audit import audit
 from infoshed.commands.audit_data import audit_data
+from infoshed.commands.encode import encode
 from infoshed.commands.export import export
 from infoshed.commands.predict import predict
 from infoshed.commands.reproduce import reproduce
@@ -252,6 +253,7 @@ def mi(
 app.command(audit)
 app.command(audit_data)
 app.command(predict)
+app.command(encode)
 app.command(export)
 app.command(reproduce)
 app.command(sweep)

@@ -4,7 +4,14 @@ A new format is a function and a line in `infoshed.files.formats.FORMATS`.
 """
 
 from infoshed.files.sample import KINDS, Sample, as_kind, read_sample, read_tables
-from infoshed.files.table import Table, read_array, read_column, read_table, split_source
+from infoshed.files.table import (
+    Table,
+    read_array,
+    read_cells,
+    read_column,
+    read_table,
+    split_source,
+)
 
 __all__ = [
     "KINDS",
@@ -12,6 +19,7 @@ __all__ = [
     "Table",
     "as_kind",
     "read_array",
+    "read_cells",
     "read_column",
     "read_sample",
     "read_table",

@@ -17,6 +17,7 @@ import numpy as np
 
 from infoshed.checks import InfoshedError
 
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
 BLOCK = 10_000
 SAMPLE = 1000  # rows that are looked at to tell a header
 MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "-"}  # where other cells are numbers
@@ -78,6 +79,13 @@ def read_columns(layout: Layout, names: list[str], missing: bool = False) -> dic
         columns |= _number_columns(layout, rest, missing)
     text = _text_columns(layout, {n: i for n, i in places.items() if n not in columns}, missing)
     return {name: columns[name] if name in columns else text[name] for name in names}
+
+
+def read_cells(layout: Layout, names: list[str]) -> dict[str, np.ndarray]:
+    """The columns called `names` as they stand in the file, text (n,)."""
+    places = [layout.names.index(name) for name in names]
+    rows = [[cells[place] for place in places] for _, cells in _rows(layout)]
+    return {n: np.array(c, dtype=str) for n, c in zip(names, zip(*rows, strict=True), strict=True)}
 
 
 def _check_separator(path: Path, delimiter: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from infoshed.checks import InfoshedError
-from infoshed.files.delimited import read_columns, read_layout
+from infoshed.files.delimited import SEPARATORS, read_columns, read_layout
 
 Columns = dict[str, np.ndarray]
 Opened = tuple[list[str], Callable[[list[str], bool], Columns], str]
@@ -44,7 +44,7 @@ def _load(path: Path, take: Callable[[Any], Any]) -> Any:
 
 
 def _open_delimited(path: Path) -> Opened:
-    layout = read_layout(path, "\t" if path.suffix.lower() == ".tsv" else ",")
+    layout = read_layout(path, SEPARATORS[path.suffix.lower()])
     names = list(layout.names)
     note = f"{path}: the first line is a header" if layout.header else (
         f"{path}: no header in the first line; columns are called 1 to {len(names)}"

@@ -14,8 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from infoshed.checks import InfoshedError, meant
-from infoshed.files.delimited import is_number
+from infoshed.files import delimited
+from infoshed.files.delimited import SEPARATORS, is_number
 from infoshed.files.formats import FORMATS, Columns
+from infoshed.inputs import as_text
 
 ARRAYS = (".npy", ".npz")  # in which numbers are of the kind that the user made them
 
@@ -150,6 +152,18 @@ def read_table(source: str, missing: bool = False) -> Table:
     with missing values or repeated names, and for names that are not in the file.
     """
     return open_source(source).table(missing)
+
+
+def read_cells(path: Path, chosen: str) -> dict[str, np.ndarray]:
+    """The columns `chosen` (a name, or several with commas) as the file writes them, text (n,), so
+    that "007" stays "007". Raises `InfoshedError` for names that are not in the file."""
+    source = open_source(str(path))
+    names = _pick(path, source.names, chosen)
+    if path.suffix.lower() in SEPARATORS:
+        return delimited.read_cells(
+            delimited.read_layout(path, SEPARATORS[path.suffix.lower()]), names
+        )
+    return {name: as_text(column) for name, column in source.read(names, True).items()}
 
 
 def open_source(source: str) -> Source:
