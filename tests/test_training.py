@@ -64,14 +64,6 @@ def test_rows_of_metrics_are_written_after_every_epoch(table: DataSet, tmp_path:
     }
 
 
-def test_a_folder_that_holds_a_run_is_not_overwritten(table: DataSet, tmp_path: Path):
-    fit(table, "plain", epochs=1, out=tmp_path)
-    before = (tmp_path / "model.safetensors").read_bytes()
-    with pytest.raises(InfoshedError, match=r"holds a run already.*--resume"):
-        fit(table, "plain", epochs=1, seed=1, out=tmp_path)
-    assert (tmp_path / "model.safetensors").read_bytes() == before
-
-
 @pytest.mark.parametrize("changed", [{"seed": 1}, {"strength": 0.5}, {"batch_size": 32}])
 def test_other_settings_do_not_resume(table: DataSet, tmp_path: Path, changed: dict[str, Any]):
     fit(table, "mi", epochs=1, out=tmp_path)

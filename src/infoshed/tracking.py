@@ -13,9 +13,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 from infoshed.checks import InfoshedError, check_choice
 from infoshed.run import Config
@@ -28,7 +29,14 @@ class Tracker(ABC):
     Args:
         config: of the run. folder: the run folder.
         done: epochs that were trained before (of a run that goes on).
+
+    Attributes:
+        title: what people call it.
+        package: what it needs, which is also the name of infoshed's extra.
     """
+
+    title: ClassVar[str]
+    package: ClassVar[str]
 
     def __init__(self, config: Config, folder: Path, done: int):
         self.config, self.folder, self.done = config, folder, done
@@ -45,14 +53,12 @@ class Tracker(ABC):
 class TensorBoard(Tracker):
     """Event files in RUN/tensorboard, for `tensorboard --logdir runs`."""
 
+    title, package = "TensorBoard", "tensorboard"
+
     def __init__(self, config: Config, folder: Path, done: int):
         super().__init__(config, folder, done)
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            raise InfoshedError(
-                "tracking in TensorBoard needs tensorboard: pip install 'infoshed[tensorboard]'"
-            ) from None
+        from torch.utils.tensorboard import SummaryWriter
+
         # What was written after the last checkpoint of a run that was killed is not shown.
         self.writer = SummaryWriter(str(folder / "tensorboard"), purge_step=done + 1)
         settings = "\n".join(f"    {k}: {v}" for k, v in parameters(config).items())
@@ -72,17 +78,14 @@ class MLflow(Tracker):
     says, else in the file store `mlruns` beside the run folder. A run that goes on is found by its
     tag."""
 
+    title, package = "MLflow", "mlflow"
     EXPERIMENT, TAG = "infoshed", "infoshed.folder"
 
     def __init__(self, config: Config, folder: Path, done: int):
         super().__init__(config, folder, done)
-        try:
-            from mlflow.entities import Metric, Param
-            from mlflow.tracking import MlflowClient
-        except ImportError:
-            raise InfoshedError(
-                "tracking in MLflow needs mlflow: pip install 'infoshed[mlflow]' (or mlflow)"
-            ) from None
+        from mlflow.entities import Metric, Param
+        from mlflow.tracking import MlflowClient
+
         self.metric = Metric
         place = os.environ.get("MLFLOW_TRACKING_URI")
         place = place or (folder.resolve().parent / "mlruns").as_uri()
@@ -164,10 +167,17 @@ class Trackers:
 
 
 def tracker_names(text: str | None) -> list[str]:
-    """The names between commas, each once. Raises `InfoshedError` for one that is not known."""
+    """The names between commas, each once. Raises `InfoshedError` for one that is not known, or
+    whose package is not installed."""
     wanted = [name.strip() for name in (text or "").split(",") if name.strip()]
     for name in wanted:
         check_choice("track", name, TRACKERS)
+        tracker = TRACKERS[name]
+        if find_spec(tracker.package) is None:
+            raise InfoshedError(
+                f"tracking in {tracker.title} needs {tracker.package}: "
+                f"pip install 'infoshed[{tracker.package}]'"
+            )
     return list(dict.fromkeys(wanted))
 
 

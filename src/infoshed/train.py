@@ -4,6 +4,7 @@ After every epoch the state of everything (model, averaged weights, method, rand
 checkpoint, so a run that was interrupted or killed continues bit for bit.
 """
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -76,6 +77,7 @@ def fit(
     given["precision"] = precision
     folder = None if out is None else Path(out)
     check_folder(folder, resume)
+    tracker_names(track)
     config = make_config(data, method, seed, options, encoder, **given)
     training = Training(data, config, encoder if isinstance(encoder, nn.Module) else None)
     rows = training.resume(folder) if resume and folder is not None else []
@@ -253,8 +255,8 @@ class Training:
 
 
 def check_folder(folder: Path | None, resume: bool) -> None:
-    """Raise `InfoshedError` where a run cannot be started in `folder`, as it holds one, or cannot
-    be resumed, as it holds none."""
+    """Raise `InfoshedError` where a run cannot be started in `folder`, as it holds one or several
+    or nothing can be written there, or cannot be resumed, as it holds none."""
     if resume and folder is None:
         raise InfoshedError("`resume` needs `out`, the folder of the run to continue")
     if folder is None:
@@ -266,6 +268,17 @@ def check_folder(folder: Path | None, resume: bool) -> None:
         )
     if resume and not (folder / "checkpoint.safetensors").is_file():
         raise InfoshedError(f"nothing to resume: {folder} has no checkpoint.safetensors")
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise InfoshedError(f"{folder} cannot be a run folder: {there} is a file; choose another")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InfoshedError(f"{folder} cannot be written: no permission for {there}")
+    held = [] if resume else sorted(folder.glob("*/config.json"))
+    if held:
+        raise InfoshedError(
+            f"{folder} is a folder of runs, such as {held[0].parent}; name a new one in it, such "
+            f"as {folder / 'NAME'}"
+        )
 
 
 def check_settings(
