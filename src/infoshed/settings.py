@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from inspect import signature
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from cyclopts import Group, Parameter, Token
 
@@ -16,11 +16,12 @@ from infoshed.data import DATASETS, own
 from infoshed.io import read_json
 from infoshed.methods import METHODS
 from infoshed.nn import ENCODERS
-from infoshed.run import Config, Run
+from infoshed.run import Config
 
 DATA = Group("Data")
 TRAINING = Group("Training")
 METHOD = Group("Method (see `infoshed list`)")
+AttributeKind = Literal["auto", "categorical", "continuous"]
 ENCODER_HELP = f"One of {', '.join(ENCODERS)}; unless given, the data set's recipe."
 METHOD_HELP = f"One of {', '.join(METHODS)} (mi)."
 KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
@@ -155,9 +156,9 @@ def saved_settings(folder: Path) -> dict[str, Any]:
     return {k: v for k, v in settings.items() if v is not None}
 
 
-def command_of(run: Run) -> str:
-    """The command that trains `run` again; a data folder is left out, being the machine's own."""
-    config = run.config
+def command_of(config: Config) -> str:
+    """The command that trains a run of `config` again; a data folder is left out, being the
+    machine's own."""
     settings = {"method": config.method, "seed": config.seed, "epochs": config.epochs}
     names = ("batch_size", "lr", "average", "encoder", "dim", "precision")
     settings |= {name: getattr(config, name) for name in names}

@@ -13,7 +13,7 @@ from infoshed import cli
 def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Every command runs in a folder of its own, without a report unless a test asks for one."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("infoshed.cli.has_report_extra", lambda: False)
+    monkeypatch.setattr("infoshed.commands.train.has_report_extra", lambda: False)
     monkeypatch.setattr("infoshed.demo.has_report_extra", lambda: False)
     return tmp_path
 

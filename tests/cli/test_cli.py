@@ -188,7 +188,7 @@ def test_an_interrupt_says_how_to_go_on(run: Cli, monkeypatch: pytest.MonkeyPatc
     def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("infoshed.cli.fit", interrupt)
+    monkeypatch.setattr("infoshed.commands.train.fit", interrupt)
     code, out, err = run(*FAST)
     assert out == ""
     assert code == 130
@@ -245,7 +245,7 @@ def test_a_report_is_written_where_it_can_be(
 ):
     pytest.importorskip("matplotlib")
     pytest.importorskip("jinja2")
-    monkeypatch.setattr("infoshed.cli.has_report_extra", lambda: True)
+    monkeypatch.setattr("infoshed.commands.train.has_report_extra", lambda: True)
     code, out, _ = run(*FAST, "--out", "run", "--strength", "0.5")
     assert code == 0
     assert "run/report.html" in out
@@ -257,7 +257,7 @@ def test_a_report_is_written_where_it_can_be(
 def test_the_command_of_a_run_trains_it_again(run: Cli, tmp_path: Path):
     arguments = "--epochs 1 --seed 3 --sigma2 0.03 --no-conditional --budget 5% --critic-steps 1"
     first = run("train", "digits", *arguments.split(), "--out", "run", "--json")
-    command = cli.command_of(infoshed.load_run(tmp_path / "run")).split()
+    command = cli.command_of(infoshed.load_run(tmp_path / "run").config).split()
     assert command[0] == "infoshed"
     assert without_time(run(*command[1:], "--json").out) == without_time(first.out)
 
@@ -282,7 +282,9 @@ def test_list_names_every_entry(run: Cli):
 def test_flags_are_the_options_of_the_methods():
     from dataclasses import fields
 
-    flags = {f.name for f in fields(cli.TrainFlags)}
+    from infoshed.settings import TrainFlags
+
+    flags = {f.name for f in fields(TrainFlags)}
     for method, kind in METHODS.items():
         assert {f.name for f in fields(kind.Options)} <= flags, method
 

@@ -2,7 +2,9 @@
 
 import json
 import re
+import shlex
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -277,7 +279,7 @@ def test_a_warning_is_a_line_without_a_place_in_the_code(
         warnings.warn("the critic is blind", CollapseWarning, stacklevel=2)
         return "accuracy"
 
-    monkeypatch.setattr("infoshed.cli.run_table", warn)
+    monkeypatch.setattr("infoshed.commands.train.run_table", warn)
     write_table(tmp_path / "people.csv", people())
     with warnings.catch_warnings():
         warnings.simplefilter("always", CollapseWarning)
@@ -308,3 +310,26 @@ def test_rows_with_missing_values_are_left_out_of_the_audit_of_a_table(run: Cli,
     err = run("audit-data", "holes.csv", *asked).err
     assert "dropped: 2 rows without 'label'" in err
     assert "dropped: 1 rows without 'sex'" in err
+
+
+def test_plain_training_to_compare_with_is_one_command_away(run: Cli, tmp_path: Path):
+    write_table(tmp_path / "people.csv", people())
+    asked = ["people.csv", "--target", "income", "--attribute", "sex", "--epochs", "2"]
+    code, out, _ = run("train", *asked)
+    assert code == 0
+    said = next(line for line in out.splitlines() if line.startswith("Against plain training: "))
+    first, then = said.removeprefix("Against plain training: ").split("; then ")
+    code, out, _ = run(*shlex.split(first)[1:])
+    assert code == 0
+    assert "Against plain training" not in out
+    made = load_run("runs/people-plain-seed0").config
+    run_config = load_run("runs/people-mi-seed0").config
+    assert replace(run_config, method="plain", options={}) == made
+    assert then == "infoshed audit runs/people-mi-seed0 --before runs/people-plain-seed0"
+    assert "before: " in run(*shlex.split(then)[1:], "--estimator", "quick").out
+    again = run("train", *asked, "--seed", "0", "--out", "runs/other").out
+    assert f"Against plain training: {then.replace('people-mi-seed0', 'other')}\n" in again
+    other = run("train", *asked[:-1], "3", "--out", "runs/third").out
+    assert (
+        "--out runs/third-plain; then infoshed audit runs/third --before runs/third-plain" in other
+    )

@@ -1,6 +1,5 @@
 """`infoshed audit`: what is in a representation, and how predictions treat groups."""
 
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +9,19 @@ import numpy as np
 from cyclopts import Group, Parameter
 
 from infoshed.checks import InfoshedError, check_number
-from infoshed.commands.output import Findings, command_line, shown, writer
+from infoshed.commands.output import (
+    OUTPUT,
+    Findings,
+    Json,
+    command_line,
+    print_json,
+    shown,
+    writer,
+)
 from infoshed.data import DATASETS, load
 from infoshed.progress import working
 from infoshed.run import Config, Run, load_run, versions
-from infoshed.settings import DATA, Whole
+from infoshed.settings import DATA, AttributeKind, Whole
 from infoshed.tables import folded
 from infoshed.types import DataSet
 
@@ -22,9 +29,7 @@ if TYPE_CHECKING:
     from infoshed.auditing import Audit
 
 AUDIT = Group("Audit")
-OUTPUT = Group("Output")
 LEAKS = 3
-AttributeKind = Literal["auto", "categorical", "continuous"]
 Panel = Literal["auto", "quick"]
 
 
@@ -46,7 +51,7 @@ def audit(
     seed: Annotated[int, Whole, Parameter(group=AUDIT)] = 0,
     fail_above: Annotated[str | None, Parameter(group=AUDIT)] = None,
     out: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
-    as_json: Annotated[bool, Parameter(name="--json", negative="", group=OUTPUT)] = False,
+    as_json: Json = False,
 ) -> None:
     """What embeddings still tell about an attribute, and how predictions treat its groups.
 
@@ -124,7 +129,7 @@ def audit(
     about |= {"least group": least_group, "estimator": estimator, "seed": seed}
     write(Findings(found.document(), lambda: found.page(source, shown(about))))
     if as_json:
-        print(json.dumps(found.document(), indent=2, allow_nan=False))
+        print_json(found.document())
     else:
         print(folded(audit_text(found.audit, found.before)))
     if most is not None:

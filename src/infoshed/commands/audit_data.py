@@ -1,6 +1,5 @@
 """`infoshed audit-data`: how labels and attributes are tied in a table."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,11 +8,19 @@ import numpy as np
 from cyclopts import Parameter
 
 from infoshed.checks import InfoshedError, meant
-from infoshed.commands.audit import AUDIT, OUTPUT, AttributeKind, read_attributes
-from infoshed.commands.output import Findings, command_line, shown, writer
+from infoshed.commands.audit import AUDIT, read_attributes
+from infoshed.commands.output import (
+    OUTPUT,
+    Findings,
+    Json,
+    command_line,
+    print_json,
+    shown,
+    writer,
+)
 from infoshed.data import DATASETS, load
 from infoshed.run import versions
-from infoshed.settings import DATA, Whole
+from infoshed.settings import DATA, AttributeKind, Whole
 from infoshed.tables import folded
 
 
@@ -30,7 +37,7 @@ def audit_data(
     least_cell: Annotated[int, Whole, Parameter(group=AUDIT)] = 30,
     seed: Annotated[int, Whole, Parameter(group=AUDIT)] = 0,
     out: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
-    as_json: Annotated[bool, Parameter(name="--json", negative="", group=OUTPUT)] = False,
+    as_json: Json = False,
 ) -> None:
     """How labels and attributes are tied in a table, and whether debiasing can help.
 
@@ -111,8 +118,7 @@ def audit_data(
         return render_data_audit(DataContent(found, source, about, command_line(), versions()))
 
     write(Findings(found.to_dict(), page))
-    print(
-        json.dumps(found.to_dict(), indent=2, allow_nan=False)
-        if as_json
-        else folded(data_text(found))
-    )
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        print(folded(data_text(found)))

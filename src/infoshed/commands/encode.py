@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from cyclopts import Group, Parameter
+from cyclopts import Parameter
 
+from infoshed.commands.output import OUTPUT
 from infoshed.commands.rows import check_out, read_rows, write_rows
 from infoshed.run import load_run
 from infoshed.settings import DATA
-
-OUTPUT = Group("Output")
 
 
 def encode(

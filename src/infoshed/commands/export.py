@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import Group, Parameter
+from cyclopts import Parameter
 
 from infoshed.checks import InfoshedError
+from infoshed.commands.output import OUTPUT
 from infoshed.run import load_run
-
-OUTPUT = Group("Output")
 
 
 def export(

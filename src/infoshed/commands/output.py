@@ -1,15 +1,21 @@
-"""What `--out` of an audit writes: a JSON document, or a page to read."""
+"""What commands write: JSON on standard output, and with `--out` a document or a page to read."""
 
+import json
 import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Group, Parameter
 
 from infoshed.checks import InfoshedError
 from infoshed.io import write_json, write_text
 from infoshed.report.collect import NO_REPORT, has_report_extra
+
+OUTPUT = Group("Output")
+Json = Annotated[bool, Parameter(name="--json", negative="", group=OUTPUT)]
 
 
 @dataclass(frozen=True)
@@ -52,3 +58,8 @@ def command_line() -> str:
 def shown(settings: dict[str, Any]) -> dict[str, str]:
     """Settings as text, less those that were not given."""
     return {name: str(value) for name, value in settings.items() if value is not None}
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    print(json.dumps(value, indent=2, allow_nan=False))

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from cyclopts import Group, Parameter
+from cyclopts import Parameter
 
+from infoshed.commands.output import OUTPUT
 from infoshed.commands.rows import EXAMPLES, Rows, check_out, examples, read_rows, write_rows
 from infoshed.run import load_run
 from infoshed.settings import DATA
 from infoshed.targets import Classes, Labels, Numbers, Target
-
-OUTPUT = Group("Output")
 
 
 def predict(

@@ -6,11 +6,11 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 
 from infoshed.checks import check_choice, check_number
+from infoshed.commands.output import OUTPUT
 from infoshed.settings import DATA, Whole
 from infoshed.tables import terminal_text
 
 RUNS = Group("Runs")
-OUTPUT = Group("Output")
 QUICK = Path("runs/reproduce-quick")
 
 

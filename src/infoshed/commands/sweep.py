@@ -1,6 +1,5 @@
 """`infoshed sweep` and `infoshed select`: many strengths, and one of them picked."""
 
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -9,12 +8,11 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 
 from infoshed.checks import InfoshedError
-from infoshed.commands.output import command_line
+from infoshed.commands.output import OUTPUT, Json, command_line, print_json
 from infoshed.settings import METHOD, SharedFlags, Whole
 from infoshed.tables import folded, terminal_text, text_table
 
 RUNS = Group("Runs")
-OUTPUT = Group("Output")
 
 
 def sweep(
@@ -91,7 +89,7 @@ def select(
     /,
     *,
     oracle: Annotated[str | None, Parameter(group=OUTPUT)] = None,
-    as_json: Annotated[bool, Parameter(name="--json", negative="", group=OUTPUT)] = False,
+    as_json: Json = False,
 ) -> None:
     """Pick one setting of a sweep by the rule that looks at biased data only.
 
@@ -113,11 +111,10 @@ def select(
         raise InfoshedError(
             f"nothing to choose from in {out}: no setting has figures for the rule from every run"
         )
-    print(
-        json.dumps(to_dict(choices, oracle), indent=2, allow_nan=False)
-        if as_json
-        else folded(text_of(choices, oracle))
-    )
+    if as_json:
+        print_json(to_dict(choices, oracle))
+    else:
+        print(folded(text_of(choices, oracle)))
 
 
 def text_of(choices, split: str | None) -> str:
