@@ -13,7 +13,6 @@ from infoshed.pressure import FLOOR, LEAST
 from infoshed.run import Run
 
 if TYPE_CHECKING:
-    from infoshed.files import Sample
     from infoshed.offline import MIEstimate
 
 SLACK = 0.2  # over a budget, which an estimate on a few batches may swing by
@@ -169,8 +168,9 @@ def leakage_text(run: Run) -> str:
     return text
 
 
-def estimate_text(estimate: "MIEstimate", sample: "Sample") -> str:
-    """An estimate for people: the figure, what it rests on, and every warning on a line."""
+def estimate_text(estimate: "MIEstimate", rows: str) -> str:
+    """An estimate for people: the figure, what it rests on (`rows`, in words), and every warning on
+    a line."""
     name = "C|Y" if estimate.conditional else "C"
     # Below a tenth of a nat the differences that matter are in the later digits.
     digits = 2 if estimate.high >= 0.1 else 4
@@ -183,13 +183,7 @@ def estimate_text(estimate: "MIEstimate", sample: "Sample") -> str:
         share = f"{estimate.share_of_entropy:.{0 if estimate.share_of_entropy >= 0.1 else 1}%}"
         lines[0] += f", {share} of H({name}) = {estimate.entropy:.2f} nats"
     p = "p < 0.001" if estimate.null_p < 0.001 else f"p = {estimate.null_p:.2g}"
-    kind = f"has {sample.values:,} values" if sample.values else "is continuous"
-    columns = sample.z.shape[1]
-    lines += [
-        f"any dependence at all: {p}",
-        f"{estimate.rows:,} rows, {columns:,} column{'s' * (columns != 1)} of z; "
-        f"{sample.name} {kind}",
-    ]
+    lines += [f"any dependence at all: {p}", rows]
     if len(estimate.judges) > 1:
         judges = [f"{judge} {value:.{digits}f}" for judge, value in estimate.judges.items()]
         lines.append(f"judges, each alone: {', '.join(judges)}")

@@ -246,3 +246,15 @@ def test_the_seed_decides_everything_and_global_state_stays():
     assert random.getstate() == states[0]
     assert numpy_state() == states[2]
     assert torch.equal(torch.get_rng_state(), states[1])
+
+
+def test_printed_it_is_words():
+    rng = np.random.default_rng(0)
+    c = np.arange(400) % 2
+    found = estimate_mi(c[:, None] + rng.normal(size=(400, 3)), c, estimator="quick")
+    first, *rest = str(found).splitlines()
+    assert first.startswith(
+        f"I(Z;C) = {found.nats:.2f} nats ({found.low:.2f} to {found.high:.2f}, "
+    )
+    assert "400 rows" in rest
+    assert [f"warning: {w}" for w in found.warnings] == [x for x in rest if x.startswith("warn")]

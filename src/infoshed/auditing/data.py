@@ -103,6 +103,12 @@ class DataAudit:
     quantity: bool
     tables: tuple[TableAudit, ...]
 
+    def __str__(self) -> str:
+        """What `infoshed audit-data` prints: the advice and the tables."""
+        from infoshed.auditing.text import data_text  # which reads these records
+
+        return data_text(self)
+
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able form, read back by `from_dict`."""
         return asdict(self)

@@ -127,6 +127,12 @@ class Audit:
         """The attributes, then their intersection if there is one."""
         return (*self.attributes, *([self.intersection] if self.intersection else []))
 
+    def __str__(self) -> str:
+        """What `infoshed audit` prints: the verdict, the tables, every warning on a line."""
+        from infoshed.auditing.text import audit_text  # which reads these records
+
+        return audit_text(self)
+
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able form, read back by `from_dict`."""
         return asdict(self)

@@ -74,4 +74,7 @@ def mi(
         about = {"attribute": sample.name, "values": sample.values, "columns": sample.z.shape[1]}
         print_json(estimate.to_dict() | about | {"notes": sample.notes})
         return
-    print(estimate_text(estimate, sample))
+    kind = f"has {sample.values:,} values" if sample.values else "is continuous"
+    columns = sample.z.shape[1]
+    columns_text = f"{columns:,} column{'s' * (columns != 1)} of z"
+    print(estimate_text(estimate, f"{estimate.rows:,} rows, {columns_text}; {sample.name} {kind}"))

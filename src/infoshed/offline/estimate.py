@@ -80,6 +80,12 @@ class MIEstimate:
     conditional: bool
     warnings: tuple[str, ...]
 
+    def __str__(self) -> str:
+        """The figure with its interval, what it rests on, and every warning on a line."""
+        from infoshed.tables import estimate_text  # which knows this record
+
+        return estimate_text(self, f"{self.rows:,} rows")
+
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able form."""
         return asdict(self) | {"warnings": list(self.warnings)}
