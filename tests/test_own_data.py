@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -241,6 +242,15 @@ def test_rare_levels_are_kept_together():
 def test_inputs_survive_json(data: DataSet):
     assert data.inputs is not None
     assert inputs_from_dict(data.inputs.to_dict()) == data.inputs
+
+
+@pytest.mark.parametrize("value", ["many", None, float("nan"), True])
+def test_inputs_of_a_tampered_file_are_refused(data: DataSet, value: Any):
+    assert data.inputs is not None
+    state = data.inputs.to_dict()
+    state["numbers"][0]["scale"] = value
+    with pytest.raises(InfoshedError, match=r"in config.json are of no known form: `scale of '"):
+        inputs_from_dict(state)
 
 
 def test_pictures_and_those_that_do_not_open(tmp_path: Path):

@@ -7,7 +7,14 @@ import pandas
 import pytest
 import torch
 
-from infoshed import InfoshedError, Split
+from infoshed import (
+    DataSet,
+    InfoshedError,
+    MutualInformationPenalty,
+    Split,
+    fit,
+    infer_attribute,
+)
 
 X = np.arange(6.0).reshape(3, 2)
 Y, C = np.array([0, 1, 1]), np.array([[0], [1], [0]])
@@ -29,6 +36,7 @@ def test_frames_and_lists_are_the_same_as_arrays(rows: slice):
     ("part", "value", "message"),
     [
         ("x", pandas.DataFrame({"a": [1, 2, 3], "b": ["u", "v", "w"]}), "`x` must be numbers"),
+        ("x", [1.0, 2.0, 3.0], r"`x` must have shape \(n, ...\).*x.reshape\(-1, 1\)"),
         ("x", [[1.0, 2.0], [3.0]], "`x` must be a rectangular array"),
         ("y", ["no", "yes", "yes"], r"`y` must be numbers.*return_inverse"),
         ("c", np.array([["f"], ["m"], ["f"]]), r"`c` must be numbers.*infer_attribute"),
@@ -40,3 +48,41 @@ def test_what_is_no_number_is_refused_by_name(part: str, value: Any, message: st
     parts: dict[str, Any] = {"x": X, "y": Y, "c": C, part: value}
     with pytest.raises(InfoshedError, match=message):
         Split(**parts)
+
+
+SPLIT = Split(X, Y, C)  # type: ignore[arg-type]
+PARTS: dict[str, Any] = {
+    "name": "small", "description": "", "train": SPLIT, "validation": SPLIT,
+    "tests": {"test": SPLIT}, "attribute": infer_attribute(C[:, 0]), "classes": ("no", "yes"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "message"),
+    [
+        ("train", X, r"`train` must be of type Split, got ndarray; infoshed.Split\(x, y, c\)"),
+        ("validation", None, "`validation` must be of type Split, got NoneType"),
+        ("tests", [SPLIT], "`tests` must be of type dict, got list; give splits by name"),
+        ("tests", {"test": (X, Y, C)}, r"`tests\['test'\]` must be of type Split, got tuple"),
+        ("attribute", "sex", "`attribute` must be of type Attribute, got str; infoshed.infer"),
+        ("classes", None, "`classes` must be of type tuple, got NoneType; give the names"),
+        ("classes", "no yes", "`classes` must be of type tuple, got str; give the names"),
+    ],
+)
+def test_parts_of_a_data_set_of_another_type_are_named(part: str, value: Any, message: str):
+    with pytest.raises(InfoshedError, match=message):
+        DataSet(**PARTS | {part: value})
+
+
+def test_data_is_shown_in_a_line():
+    assert repr(DataSet(**PARTS)) == ("<DataSet small: 3 train, 3 validation, 3 test; y y, c c>")
+    assert repr(SPLIT) == "<Split: x (3, 2), y (3,), c (3, 1)>"
+
+
+def test_doors_name_what_they_are_given_instead():
+    with pytest.raises(InfoshedError, match="`data` must be of type DataSet, got str"):
+        fit("digits")  # type: ignore[arg-type]
+    with pytest.raises(InfoshedError, match="`attribute` must be of type Attribute, got str"):
+        MutualInformationPenalty(4, "sex")  # type: ignore[arg-type]
+    with pytest.raises(InfoshedError, match="`dim` must be an integer at least 1; got '4'"):
+        MutualInformationPenalty("4", PARTS["attribute"])  # type: ignore[arg-type]

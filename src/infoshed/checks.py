@@ -72,6 +72,14 @@ def check_number(
         raise InfoshedError(f"`{name}` must be {wanted}; got {value!r}")
 
 
+def check_type(name: str, value: Any, kind: type, remedy: str) -> None:
+    """Raise `InfoshedError` unless `value` is of the `kind`; `remedy` says where one comes from."""
+    if not isinstance(value, kind):
+        raise InfoshedError(
+            f"`{name}` must be of type {kind.__name__}, got {type(value).__name__}; {remedy}"
+        )
+
+
 def check_representation(z: Tensor, dim: int | None = None) -> None:
     """Raise `InfoshedError` unless `z` is a floating point matrix of shape (n, dim)."""
     want = f"(n, {dim if dim is not None else 'd'})"

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from infoshed.checks import InfoshedError, columns_text, meant_each
+from infoshed.checks import InfoshedError, check_number, columns_text, meant_each
 
 MOST_LEVELS = 100
 MISSING = "(missing)"
@@ -167,11 +167,15 @@ def inputs_from_dict(state: dict[str, Any]) -> Inputs:
     try:
         if state["kind"] == ImageInputs.kind:
             return ImageInputs(state["column"], state["size"], state["color"])
+        numbers = tuple(Number(**part) for part in state["numbers"])
+        for number in numbers:
+            for name in ("mean", "scale", "median"):
+                check_number(f"{name} of '{number.name}'", getattr(number, name))
         return TableInputs(
-            tuple(Number(**part) for part in state["numbers"]),
+            numbers,
             tuple(Category(part["name"], tuple(part["levels"])) for part in state["categories"]),
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, InfoshedError) as error:
         raise InfoshedError(f"the inputs in config.json are of no known form: {error}") from None
 
 

@@ -51,7 +51,7 @@ from torch import Tensor
 
 from infoshed.attributes import Attribute
 from infoshed.balance import balance
-from infoshed.checks import InfoshedError, NonFiniteError, check_number
+from infoshed.checks import InfoshedError, NonFiniteError, check_number, check_type
 from infoshed.critic import Critic, apart
 from infoshed.distributed import Processes, Rows
 from infoshed.estimators import ESTIMATORS, build_estimator, inputs
@@ -116,6 +116,8 @@ class MutualInformationPenalty:
         seed: int = 0,
         group: Any = "world",
     ):
+        check_number("dim", dim, 1, integer=True)
+        check_type("attribute", attribute, Attribute, "infoshed.infer_attribute(c) makes one")
         check_number("critic_lr", lr, 0)
         self.attribute = attribute
         if c is None:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from infoshed.checks import InfoshedError, NonFiniteError, check_choice, check_number
+from infoshed.checks import InfoshedError, NonFiniteError, check_choice, check_number, check_type
 from infoshed.evaluate import evaluate, validate
 from infoshed.io import load_state, read_json, save_state, write_json
 from infoshed.label_prior import TargetPrior
@@ -76,6 +76,7 @@ def fit(
     given = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "average": average, "dim": dim}
     given["precision"] = precision
     folder = None if out is None else Path(out)
+    check_type("data", data, DataSet, "infoshed.load makes one of a name or a file")
     check_folder(folder, resume)
     tracker_names(track)
     config = make_config(data, method, seed, options, encoder, **given)

@@ -4,7 +4,7 @@ x is the input (uint8 images in NCHW, or floats), y the class (int64) or the cod
 (see `infoshed.targets`), c the codes of the bias attribute (see `infoshed.attributes`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,13 @@ import torch
 from torch import Tensor
 
 from infoshed.attributes import Attribute
-from infoshed.checks import InfoshedError, as_array, check_same_length, check_weights
+from infoshed.checks import (
+    InfoshedError,
+    as_array,
+    check_same_length,
+    check_type,
+    check_weights,
+)
 from infoshed.inputs import Inputs
 from infoshed.targets import Classes, Target
 
@@ -75,7 +81,7 @@ def check_inputs(x: Tensor) -> None:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Split:
     """One part of a data set: inputs x (n, ...), classes y (n,), codes c (n, columns) from
     `Attribute.encode`; rgb (n, 3) uint8 where c is a colour, for figures; and weights (n,), the
@@ -95,6 +101,11 @@ class Split:
     def __post_init__(self):
         for name in ("x", "y", "c"):
             object.__setattr__(self, name, as_tensor(name, getattr(self, name)))
+        if self.x.ndim < 2:
+            raise InfoshedError(
+                f"`x` must have shape (n, ...), a row for each example, got {tuple(self.x.shape)}; "
+                "one column of numbers is x.reshape(-1, 1)"
+            )
         check_inputs(self.x)
         floats = self.y.is_floating_point()
         if self.y.ndim not in (1, 2) or (floats and self.y.ndim == 1):
@@ -120,6 +131,10 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.y)
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{name} {tuple(getattr(self, name).shape)}" for name in ("x", "y", "c"))
+        return f"<Split: {shapes}>"
 
     def rows(self, index: Tensor) -> "Split":
         """The rows at `index` as a split of their own."""
@@ -155,7 +170,7 @@ class Recipe:
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DataSet:
     """Splits with the description of what is in them.
 
@@ -189,6 +204,17 @@ class DataSet:
     target: Target = None  # type: ignore[assignment]  # made of `classes` where it is not given
 
     def __post_init__(self):
+        made = "infoshed.Split(x, y, c) makes one of arrays"
+        check_type("train", self.train, Split, made)
+        check_type("validation", self.validation, Split, made)
+        check_type("tests", self.tests, dict, 'give splits by name, {"test": Split(x, y, c)}')
+        for name, split in self.tests.items():
+            check_type(f"tests['{name}']", split, Split, made)
+        kinds = "infoshed.infer_attribute(c) makes one, or Categorical and Continuous"
+        check_type("attribute", self.attribute, Attribute, kinds)
+        names = "give the names of the classes in the order of their codes"
+        if isinstance(self.classes, str) or not isinstance(self.classes, Sequence):
+            check_type("classes", self.classes, tuple, names)
         if self.target is None:
             object.__setattr__(self, "target", Classes(self.classes))
         names = self.target.names if isinstance(self.target, Classes) else ()
@@ -213,3 +239,10 @@ class DataSet:
         if not self.target.varies(self.train.y):
             one = "class" if names else "value"
             raise InfoshedError(f"data set '{self.name}': y has one {one} only; nothing to predict")
+
+    def __repr__(self) -> str:
+        tests = "".join(f", {len(split):,} {name}" for name, split in self.tests.items())
+        return (
+            f"<DataSet {self.name}: {len(self.train):,} train, {len(self.validation):,} validation"
+            f"{tests}; y {self.target.name}, c {self.attribute.name}>"
+        )
