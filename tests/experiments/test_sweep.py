@@ -202,6 +202,13 @@ def test_the_least_j_is_chosen_and_the_others_are_ranked(
     ]
 
 
+def test_one_seed_is_said_to_be_one(make_row: Callable[..., Row]):
+    rows = [make_row(strength=strength, seed=0, j=strength) for strength in (0.3, 1.0)]
+    assert any(line.startswith("one seed each") for line in verdict(choose(rows, NOWHERE)[0]))
+    (only,) = choose(rows[:1], NOWHERE)
+    assert not any(line.startswith("one seed each") for line in verdict(only))
+
+
 def test_only_seeds_that_all_have_are_compared(make_row: Callable[..., Row]):
     rows = [*grid_rows(make_row), make_row(strength=3.0, seed=2, j=0.0)]
     choice = choose(rows, NOWHERE)[0]

@@ -185,6 +185,8 @@ def verdict(choice: Choice) -> list[str]:
         behind = [f"{label(e)} (J larger by {e.figures['j'].mean - best:.3f})" for e in others]
         lines = [f"chosen: {label(choice.chosen)}"]
         lines += [f"runners-up: {', '.join(behind)}"] if behind else []
+        if behind and choice.chosen.seeds == 1:
+            lines.append("one seed each, so no spread is known: another may choose otherwise")
     if choice.missing:
         lines.append(
             f"the grid is incomplete: {choice.missing} of its runs have not ended, and the choice "

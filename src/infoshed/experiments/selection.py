@@ -28,12 +28,13 @@ from infoshed.types import DataSet
 
 RULE = (
     "Strengths are chosen on the validation split alone, which is as biased as the training "
-    "data: the least sum, in nats, of the negative log-likelihood of the label under logits + "
-    "log p(y|c)/p(y) (under the logits alone where c decides y in training; of a quantity under a "
-    "normal density about its prediction, corrected likewise), and of "
-    "I(logits;C|Y) by `estimate_mi` (summed over several categoricals); compared on the mean over "
-    "the seeds that all strengths of a method have. The same rule holds for every method; no test "
-    "data enter."
+    "data, by the least J = adjusted NLL + leakage, in nats. Adjusted NLL is the negative "
+    "log-likelihood of the label under logits + log p(y|c)/p(y): how well the label is predicted "
+    "once what c says about it is set aside (under the logits alone where c decides y in "
+    "training; of a quantity under a normal density about its prediction, corrected likewise). "
+    "Leakage is I(logits;C|Y) by `estimate_mi`, what the logits tell of c beyond y (summed over "
+    "several categoricals). Settings are compared on the mean over the seeds that all strengths "
+    "of a method have. The same rule holds for every method; no test data enter."
 )
 
 
