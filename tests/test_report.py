@@ -272,6 +272,8 @@ def test_what_fresh_judges_read_stands_on_the_page(html: str):
         "1,200",
     ):
         assert f">{cell}<" in table
+    said = "80.0% of the time; its z tells 0.0430 nats (0.0100 to 0.0800) of colour and 0.0430 nats"
+    assert said in " ".join(Page(page).text.split())
     assert "Information that fresh judges" not in html
     alone = make_run("mi", 0, 0.8, leakage=[reading | shares], embedding=None)
     page = render(make_content(runs=[alone]))

@@ -174,7 +174,7 @@ def own(
     return DataSet(
         name=str(path),
         description=(
-            f"{path}: {y.name} from {content.what}; the attribute is {', '.join(names)}, "
+            f"{y.name} from {content.what}; the attribute is {', '.join(names)}, "
             "which is not among the inputs. The test is biased as the training data are."
         ),
         train=splits["train"],

@@ -6,6 +6,7 @@ that a function here derives from the content; ``training.html.j2`` sets them.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -16,7 +17,7 @@ from infoshed.report.content import ReportContent, RunContent
 from infoshed.report.curves import curve_charts
 from infoshed.report.html import render_template
 from infoshed.report.pictures import png_uri
-from infoshed.tables import parts_of, reading_text
+from infoshed.tables import nats_texts, parts_of, reading_text
 from infoshed.targets import ACCURACY, Score
 from infoshed.types import DRAWN_ALIKE
 
@@ -94,6 +95,8 @@ def verdict(content: ReportContent) -> tuple[str, str]:
         claim = f"On {split} data the {score.title} of {baseline} predictions is {first}"
     claim += "; trained with " * bool(others)
     claim += "; with ".join(f"{name}: {_mean(values[name], score)}" for name in others)
+    if len(content.runs) == 1 and content.runs[0].leakage:
+        claim += "; its z tells " + " and ".join(_told(part) for part in content.runs[0].leakage)
     counts = list(dict.fromkeys(len(list_) for list_ in values.values()))
     each = " each" if others else ""
     if counts == [1]:
@@ -104,6 +107,12 @@ def verdict(content: ReportContent) -> tuple[str, str]:
         seeds = "mean of " + " and ".join(str(len(list_)) for list_ in values.values()) + " seeds"
     ranges = " and ".join(_range(list_, score) for list_ in values.values())
     return claim, f"({seeds}, range {ranges})."
+
+
+def _told(part: dict[str, Any]) -> str:
+    """An entry of `Run.leakage` in a sentence."""
+    nats, low, high = nats_texts(part["nats"], part["low"], part["high"])
+    return f"{nats} nats ({low} to {high}) of {part['attribute']}"
 
 
 def _accuracies(runs: Sequence[RunContent], split: str | None) -> list[float]:
