@@ -108,6 +108,30 @@ def test_untuned_cells_take_the_strength_of_the_tuned_one_before(toy: Experiment
     assert listed(rows) == first + later
 
 
+def test_strengths_are_compared_over_as_many_seeds_as_asked(toy: Experiment):
+    cells = [Cell("main", "table", {"part": part}) for part in range(2)]
+    entrants = {"mi": Contender("mi")}
+    js = {(0.3, 0): 1.0, (0.9, 0): 0.5, (0.3, 1): 1.0, (0.9, 1): 9.0}  # 0.9 collapses at seed 1
+
+    def jobs(rows: list[dict[str, Any]]) -> list[Job]:
+        return list(toy.staged(cells, entrants, {"mi": 3}, rows, (1.0, 3.0), cells[:1], {"mi": 2}))
+
+    def named(found: list[Job]) -> list[tuple[int, float, int]]:
+        return [(j.params["part"], j.options["strength"], j.seed) for j in found]
+
+    first = jobs([])
+    assert named(first) == [(0, 0.3, 0), (0, 0.9, 0), (0, 0.3, 1), (0, 0.9, 1)]
+    rows = [
+        job.to_row()
+        | {"selection": {"val_nll_adjusted": js[job.options["strength"], job.seed],
+                         "val_leakage": 0.0}}
+        for job in first
+    ]  # fmt: skip
+    assert named(jobs(rows[:3])) == named(first)
+    later = [(1, 0.3, 0), (1, 0.3, 1), (0, 0.3, 2), (1, 0.3, 2)]
+    assert named(jobs(rows)) == named(first) + later
+
+
 def test_parts_of_mixed_attributes_are_read_as_what_they_are(make_data: Callable[..., DataSet]):
     """A category among numbers is no number: leakage is that of the part alone."""
     data = make_data("categorical", 1600)

@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from inspect import signature
 from pathlib import Path
@@ -205,15 +205,18 @@ class Experiment(ABC):
         rows: Sequence[Row],
         factors: Sequence[float] = FACTORS,
         tuned: Sequence[Cell] | None = None,
+        compared: Mapping[str, int] | None = None,
     ) -> Iterator[Job]:
         """Jobs in four stages: every contender at its default strength in the first cell, then the
         other strengths in the `tuned` cells, then the other cells at the strength that the rule of
-        selection picks (all of it at seed 0), then the further seeds likewise.
+        selection picks, at seed 0, then the further seeds likewise.
 
         Args:
             cells: where to run; the first one matters most.
             tuned: the cells where all strengths are run, the first cell among them; every other
                 cell takes the strength of the last of them before it. All unless given.
+            compared: how many seeds of all strengths the rule compares, by contender; one unless
+                given.
             entrants: contenders by name. seeds: how many for each.
             rows: the finished jobs.
             factors: strengths as multiples of the default one, 1 first.
@@ -221,21 +224,26 @@ class Experiment(ABC):
         grids = {name: contender.grid(factors) for name, contender in entrants.items()}
         tuned = cells if tuned is None else tuned
         done = {row["key"]: row for row in rows}
+        compared = {n: min((compared or {}).get(n, 1), seeds.get(n, 1)) for n in entrants}
+
+        def strengths(cell: Cell, name: str) -> Iterator[Job]:
+            for seed in range(compared[name]):
+                for options in grids[name]:
+                    yield self.job(cell, name, entrants[name], options, seed)
 
         def jobs() -> Iterator[Job]:
             for cell in cells[:1]:
                 for name, contender in entrants.items():
                     yield self.job(cell, name, contender, grids[name][0], 0)
             for cell in tuned:
-                for name, contender in entrants.items():
-                    for options in grids[name]:
-                        yield self.job(cell, name, contender, options, 0)
+                for name in entrants:
+                    yield from strengths(cell, name)
             for seed in range(max(seeds.values(), default=0)):
                 where = cells[0]
                 for cell in cells:
                     where = cell if cell in tuned else where
                     for name, contender in entrants.items():
-                        keys = [self.job(where, name, contender, o, 0).key for o in grids[name]]
+                        keys = [job.key for job in strengths(where, name)]
                         if seed < seeds[name] and all(key in done for key in keys):
                             picked = select([done[key] for key in keys])
                             if picked is not None:
