@@ -244,6 +244,20 @@ def test_inputs_survive_json(data: DataSet):
     assert inputs_from_dict(data.inputs.to_dict()) == data.inputs
 
 
+@pytest.mark.parametrize("categories", [None, "zip"])
+def test_codes_keep_their_leading_zeros(tmp_path: Path, categories: str | None):
+    table = people()
+    table["zip"] = ["01234", "1234", "02345", ""] * 100
+    path = write_table(tmp_path / "people.csv", table)
+    found = load(str(path), target="income", attribute="sex", categories=categories).inputs
+    assert isinstance(found, TableInputs)
+    (zips,) = (part for part in found.categories if part.name == "zip")
+    assert zips.levels == ("", "01234", "02345", "1234")
+    # A frame of numbers has lost the zeros: restored where that leaves no doubt.
+    assert zips.as_levels(np.array(["1234", "2345", "9"])).tolist() == ["1234", "02345", "9"]
+    assert zips.one_hot(np.array(["2345"])).argmax() == 2
+
+
 @pytest.mark.parametrize("value", ["many", None, float("nan"), True])
 def test_inputs_of_a_tampered_file_are_refused(data: DataSet, value: Any):
     assert data.inputs is not None

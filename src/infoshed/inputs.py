@@ -66,9 +66,19 @@ class Category:
         kept = np.sort(np.argsort(-counts, kind="stable")[:MOST_LEVELS])
         return cls(name, tuple(levels[kept].tolist()))
 
+    def as_levels(self, values: np.ndarray) -> np.ndarray:
+        """Text (n,) with the leading zeros that a data frame of numbers has lost: 1234 is "01234"
+        where that is a level, and nothing else is."""
+        codes = [v for v in self.levels if len(v) > 1 and v[0] == "0" and v.isdecimal()]
+        bare = [str(int(code)) for code in codes]
+        for code, short in zip(codes, bare, strict=True):
+            if short not in self.levels and bare.count(short) == 1:
+                values = np.where(values == short, code, values)
+        return values
+
     def one_hot(self, values: np.ndarray) -> np.ndarray:
         """(n, levels) float32."""
-        return (values[:, None] == np.array(self.levels)).astype(np.float32)
+        return (self.as_levels(values)[:, None] == np.array(self.levels)).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -125,7 +135,7 @@ class TableInputs:
         missing one, by the names of the columns that have some."""
         found = {}
         for category in self.categories:
-            values = as_text(columns[category.name])
+            values = category.as_levels(as_text(columns[category.name]))
             strange = values[~np.isin(values, category.levels)]
             if len(strange):
                 found[category.name] = np.where(strange == "", MISSING, strange)

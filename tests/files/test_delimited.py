@@ -49,6 +49,16 @@ def test_digits_with_underscores_are_text():
     assert read_column("c.csv").tolist() == ["1_2", "12"]
 
 
+def test_whole_numbers_that_begin_with_a_zero_are_codes():
+    write("c.csv", "zip,n,rate\n01234,0,0.5\n1234,10,00.5\n,7,1\n".replace("\n,7", "\n9,7"))
+    table = read_table("c.csv")
+    assert table.columns["zip"].tolist() == ["01234", "1234", "9"]
+    assert table.columns["n"].tolist() == [0, 10, 7]
+    assert table.columns["rate"].tolist() == [0.5, 0.5, 1.0]
+    write_rows("c.csv", [["c"], *[[i] for i in range(12_000)], ["007"]])
+    assert read_column("c.csv")[[7, -1]].tolist() == ["7", "007"]
+
+
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 WHOLE = st.integers(-(2**63), 2**63 - 1)
 TEXT = st.text(

@@ -1,6 +1,7 @@
 """Delimited text (.csv, .tsv): which columns there are, and columns as numbers or text.
 
-A column of whole numbers becomes int64, of numbers float64, anything else text. Columns in which
+A column of whole numbers becomes int64, of numbers float64, anything else text; so do whole numbers
+of which one begins with a zero, as codes do ("01234", which is not 1234). Columns in which
 fractions are seen are numpy's to parse, which is three times as fast; the others are read in
 blocks, since cells as text take ten times the memory of numbers; text is read once more.
 """
@@ -19,6 +20,7 @@ from infoshed.checks import InfoshedError
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 BLOCK = 10_000
+CODE = re.compile(r"(?:^|,)\s*0\d+\s*(?:,|$)")  # a whole number that begins with a zero
 SAMPLE = 1000  # rows that are looked at to tell a header
 MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "-"}  # where other cells are numbers
 MISSING_TEXT = {"", "na", "n/a", "nan", "null", "?"}  # where they are not, and only if asked for
@@ -234,7 +236,8 @@ def _number_columns(layout: Layout, places: dict[str, int], missing: bool) -> di
 
 
 def _numbers(cells: list[str], missing: bool) -> np.ndarray | None:
-    if "_" in "".join(cells):  # see `is_number`
+    joined = ",".join(cells)
+    if "_" in joined or CODE.search(joined):  # see `is_number` for the first
         return None
     if missing and any(cell.strip().lower() in MISSING for cell in cells):
         cells = ["nan" if cell.strip().lower() in MISSING else cell for cell in cells]
