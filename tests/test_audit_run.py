@@ -55,6 +55,21 @@ def test_a_run_is_audited_on_a_split_that_it_was_not_fitted_on(table_data: DataS
         audit_run(run, table_data, "train")
 
 
+def test_the_positive_class_of_a_run_is_told_and_chosen(table: DataSet):
+    run = fit(table, "plain", epochs=2)
+    last, first = (
+        infoshed.audit_run(run, table, estimator="quick", positive=name) for name in (None, "no")
+    )
+    assert "'yes' is taken as the positive class of label" in last.notes[0]
+    assert "'no' is taken as the positive class of label" in first.notes[0]
+    groups = [found.parts[0].outcomes.groups for found in (last, first)]  # type: ignore[union-attr]
+    for name, outcome in groups[0].items():
+        rate = outcome.figures["selection_rate"].value
+        assert groups[1][name].figures["selection_rate"].value == pytest.approx(1 - rate)
+    with pytest.raises(InfoshedError, match="`positive` must be one of no, yes; got 'maybe'"):
+        infoshed.audit_run(run, table, positive="maybe")
+
+
 def test_any_encoder_is_audited_as_its_features_are(table_data: DataSet):
     encoder = torch.nn.Sequential(
         torch.nn.Linear(table_data.train.x.shape[1], 4), torch.nn.Dropout()

@@ -288,3 +288,18 @@ def test_an_attribute_of_ids_is_refused_before_the_work():
     with pytest.raises(InfoshedError, match="80 of 100 rows have a value of town that no other"):
         audit(z, c, estimator="quick", say=stopping(heard))
     assert heard == []
+
+
+@pytest.mark.parametrize("by", ["test", "probe", "both"])
+def test_a_leak_whose_interval_starts_at_nothing_says_what_found_it(by: str):
+    rng = np.random.default_rng(0)
+    sex = rng.integers(0, 2, 400)
+    (part,) = audit(sex[:, None] + rng.normal(size=(400, 2)), {"sex": sex}, estimator="quick").parts
+    p, low = 0.011 if by != "probe" else 0.4, 0.001 if by != "test" else -0.1
+    information = replace(part.information, low=0.0, high=0.3, null_p=p)
+    worst = part.probes.worst | {"nats": replace(part.worst_probe, value=0.1, low=low, high=0.2)}
+    made = replace(part, information=information, probes=replace(part.probes, worst=worst))
+    assert made.leaks
+    said = verdict(made)
+    assert ("is the permutation test's, p = 0.011" in said) == (by != "probe")
+    assert ("a fresh probe finds 0.1" in said) == (by == "probe")

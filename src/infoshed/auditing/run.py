@@ -25,10 +25,13 @@ from infoshed.types import DataSet, Split
 PREFERRED = ("unbiased", "test")
 
 
-def audit_run(run: Run, data: DataSet, split: str | None = None, **settings: Any) -> Audit:
+def audit_run(
+    run: Run, data: DataSet, split: str | None = None, positive: str | None = None, **settings: Any
+) -> Audit:
     """Audit a run on a split of its data set.
 
     Args:
+        positive: the class that is wished for, where there are two; the last unless given.
         split: "validation" or the name of a test split; unless given, "unbiased", "test", or the
             data set's first test split.
         settings: `least_group`, `most_rows`, `estimator`, `seed` of `infoshed.audit`.
@@ -42,6 +45,13 @@ def audit_run(run: Run, data: DataSet, split: str | None = None, **settings: Any
     outputs = run.model.head(z).detach()
     target, name = run.target, str(data.params.get("target", "label"))
     about: dict[str, Any]
+    two = target.names if isinstance(target, Classes) and len(target.names) == 2 else ()
+    if positive is not None and not two:
+        raise InfoshedError(f"`positive` is for two classes, and {name} has not two")
+    if two:
+        positive = positive or str(two[1])
+        check_choice("positive", positive, two)
+        note += f"; '{positive}' is taken as the positive class of {name}"
     if isinstance(target, Classes):
         classes, scores = np.array(target.names), target.probabilities(outputs).double().numpy()
         # `infoshed.audit` reads scores in sorted order of the classes that occur.
@@ -52,7 +62,7 @@ def audit_run(run: Run, data: DataSet, split: str | None = None, **settings: Any
         about = {
             "predictions": classes[scores.argmax(1)],
             "scores": scores[:, order] if known else None,
-            "positive": str(classes[1]) if len(classes) == 2 and known else None,
+            "positive": positive if known else None,
             "reference": (classes[data.train.y.numpy()], values[1]),
         }
     elif target.outputs == 1 and isinstance(target, Numbers):

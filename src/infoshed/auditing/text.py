@@ -1,7 +1,7 @@
 """Audits for people: the verdict in a sentence first, then tables."""
 
 from infoshed.auditing.data import DataAudit
-from infoshed.auditing.record import RARE, AttributeAudit, Audit
+from infoshed.auditing.record import RARE, SIGNIFICANT, AttributeAudit, Audit
 from infoshed.auditing.tables import (
     aligned_note,
     cell_rows,
@@ -41,6 +41,12 @@ def verdict(part: AttributeAudit) -> str:
         )
     nats, low, high = nats_text(found)
     text = f"z leaks {name}: it tells {nats} nats about it (95% interval {low} to {high}){share}"
+    probe = part.worst_probe.low
+    if found.low <= 0 and found.null_p < SIGNIFICANT:
+        text += f"; that it tells anything is the permutation test's, p = {found.null_p:.2g}"
+    elif found.low <= 0 and probe is not None and 0 < probe <= found.high:
+        kind = "nats" if part.discrete else "of R^2"
+        text += f"; a fresh probe finds {interval_text(part.worst_probe)} {kind}"
     if part.worst_probe.low is not None and part.worst_probe.low > found.high:
         kind = "nats" if part.discrete else "of R^2"
         text += f"; a fresh probe finds more still, {interval_text(part.worst_probe)} {kind}"

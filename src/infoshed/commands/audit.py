@@ -77,7 +77,7 @@ def audit(
     attribute_kind
         What the attributes are, where numbers do not say; of files, as a run has decided.
     positive
-        The class that is wished for, of two; the last in sorted order unless given.
+        The class that is wished for, of two; the last unless given, in sorted order of files.
     split
         Of a run: validation or a test split; unless given, unbiased, test, or the first one.
     data_dir
@@ -109,7 +109,7 @@ def audit(
         "positive": positive,
     }  # fmt: skip
     if Path(source).is_dir():
-        given = [f"--{name}" for name, value in files.items() if value is not None]
+        given = [f"--{n}" for n, value in files.items() if value is not None and n != "positive"]
         if given:
             raise InfoshedError(
                 f"{source} is a run folder, which has its own data; leave out {', '.join(given)}"
@@ -119,7 +119,7 @@ def audit(
                 f"--attribute-kind is for files; {source} has its attribute as it was trained: "
                 "`infoshed train ... --attribute-kind` decides, and an audit of files may differ"
             )
-        found = _of_run(source, before, split, data_dir, most, settings)
+        found = _of_run(source, before, split, data_dir, most, settings | {"positive": positive})
     else:
         _check_file(source)
         if split is not None or data_dir is not None:
