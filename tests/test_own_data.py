@@ -244,6 +244,15 @@ def test_inputs_survive_json(data: DataSet):
     assert inputs_from_dict(data.inputs.to_dict()) == data.inputs
 
 
+@pytest.mark.parametrize("role", ["target", "attribute"])
+def test_row_numbers_as_target_or_attribute_are_asked_about(tmp_path: Path, role: str):
+    path = write_table(tmp_path / "people.csv", people())
+    other = {"target": "income", "attribute": "sex"}
+    line = "'id' numbers the rows: each value is larger than the one before; is it an id?"
+    assert line in load(str(path), **other | {role: "id"}).notes
+    assert line not in load(str(path), **other).notes
+
+
 @pytest.mark.parametrize("categories", [None, "zip"])
 def test_codes_keep_their_leading_zeros(tmp_path: Path, categories: str | None):
     table = people()

@@ -120,7 +120,8 @@ class Split:
             raise InfoshedError("a split needs at least one row")
         if self.c.ndim != 2:
             raise InfoshedError(
-                f"`c` must be codes of shape (n, columns), got {tuple(self.c.shape)}"
+                f"`c` must be codes of shape (n, columns), got {tuple(self.c.shape)}; "
+                "`infoshed.infer_attribute(c).encode(c)` makes them of values (n,)"
             )
 
         if self.weights is not None:

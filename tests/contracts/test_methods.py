@@ -15,7 +15,7 @@ from torch import nn
 
 from infoshed import METHODS, DataSet, InfoshedError, NonFiniteError, Run, fit, load_run
 from infoshed.attributes import KINDS
-from infoshed.methods import method_options
+from infoshed.methods import COMMON, method_options
 from infoshed.run import new_model
 
 Options = Callable[[str], dict[str, Any]]
@@ -60,6 +60,13 @@ def test_it_describes_itself(method: str):
 def test_an_unknown_option_is_refused_by_name(method: str, table: DataSet):
     with pytest.raises(InfoshedError, match=f"method '{method}' has no option `speed`"):
         fit(table, method, speed=3)
+    with pytest.raises(InfoshedError, match=r"no option `epoch`.*; did you mean 'epochs'\?"):
+        fit(table, method, epoch=3)
+
+
+def test_the_settings_of_all_methods_are_those_of_fit():
+    names = [n for n, p in inspect.signature(fit).parameters.items() if p.kind == p.KEYWORD_ONLY]
+    assert sorted(COMMON) == sorted(names)
 
 
 @every_method

@@ -133,6 +133,8 @@ def text_of(choices, split: str | None) -> str:
         ]
         found = None if split is None or len(choice.entries) < 2 else oracle(choice, split)
         parts.append("\n".join(lines + ([oracle_line(found, choice.score)] if found else [])))
+    if any(entry.seeds > 1 for choice in choices for entry in choice.entries):
+        parts.append("figures: mean over the seeds (lowest to highest)")
     return "\n\n".join([*parts, terminal_text(f"rule: {RULE}")]) + "\n"
 
 

@@ -145,6 +145,11 @@ def own(
             f"{' and '.join([*targets, *names])}; at least {LEAST_ROWS} are needed for training, "
             "validation and test"
         )
+    dropped += [
+        f"'{name}' numbers the rows: each value is larger than the one before; is it an id?"
+        for name in [*targets, *names]
+        if columns[name].dtype.kind in "biuf" and (np.diff(columns[name]) > 0).all()
+    ]
     y = read_target(targets, columns, target_kind)
     y.check()
     for name in targets:

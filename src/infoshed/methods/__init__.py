@@ -3,7 +3,7 @@
 from dataclasses import fields
 from typing import Any
 
-from infoshed.checks import InfoshedError, check_choice
+from infoshed.checks import InfoshedError, check_choice, meant
 from infoshed.methods.ancova import Ancova
 from infoshed.methods.base import Method, Setting
 from infoshed.methods.blindeye import BlindEye
@@ -41,6 +41,13 @@ METHODS: dict[str, type[Method]] = {
 }
 
 
+COMMON = (
+    "seed", "epochs", "batch_size", "lr", "average", "encoder", "dim", "precision", "out", "resume",
+    "quiet", "track", "begin",
+)  # fmt: skip
+"""What `infoshed.fit` takes for every method."""
+
+
 def method_options(name: str, given: dict[str, Any]) -> Any:
     """The options of the method called `name`, checked. Raises `InfoshedError` for an unknown
     method, or an option that it does not take."""
@@ -49,7 +56,8 @@ def method_options(name: str, given: dict[str, Any]) -> Any:
     strange = sorted(set(given) - set(known))
     if strange:
         takes = f"it takes {', '.join(known)}" if known else "it takes none of its own"
-        raise InfoshedError(f"method '{name}' has no option `{strange[0]}`; {takes}")
+        near = meant(strange[0], [*known, *COMMON])
+        raise InfoshedError(f"method '{name}' has no option `{strange[0]}`; {takes}{near}")
     return METHODS[name].Options(**given)
 
 
