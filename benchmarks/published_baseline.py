@@ -7,7 +7,7 @@ Their net (four convolutions, the mean over the last 7x7 pixels, one linear laye
 with momentum 0.9 and weight decay 5e-4, the rate divided by ten every 40 epochs, 100 epochs of
 batches of 128, all 60,000 training images, nothing held out, nothing selected. Our harness trains
 plain with Adam and another net instead, so this asks whether the published figure comes of the
-schedule. Convolutions in bfloat16, as there.
+schedule. Only the bfloat16 of the convolutions is ours, as in our harness.
 
 A row, with the accuracy (%) on both tests after every tenth epoch, is appended to
 benchmarks/results/published_baseline.jsonl when a run ends; one that is there is not run again.

@@ -15,6 +15,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from infoshed import Continuous, DataSet, InfoshedError, MultiCategorical, Split, load
 from infoshed.data.columns import nearest, proxies
 from infoshed.data.own import TEST, VALIDATION, stratified
+from infoshed.files.frame import as_read
 from infoshed.inputs import MOST_LEVELS, Category, ImageInputs, TableInputs, inputs_from_dict
 from own_files import LACKING, people, write_pictures, write_table
 
@@ -265,6 +266,8 @@ def test_codes_keep_their_leading_zeros(tmp_path: Path, categories: str | None):
     # A frame of numbers has lost the zeros: restored where that leaves no doubt.
     assert zips.as_levels(np.array(["1234", "2345", "9"])).tolist() == ["1234", "02345", "9"]
     assert zips.one_hot(np.array(["2345"])).argmax() == 2
+    text = as_read({"zip": np.array(["01234", "1234", None, "02345"], dtype=object)})
+    assert zips.one_hot(text["zip"]).argmax(1).tolist() == [1, 3, 0, 2]
 
 
 @pytest.mark.parametrize("value", ["many", None, float("nan"), True])

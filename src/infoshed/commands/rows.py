@@ -108,7 +108,7 @@ def write_rows(
         with atomic_path(out) as temporary, open(temporary, "wb") as file:
             np.save(file, array)
     else:
-        for name in set(rows.kept) & set(head):
+        for name in (name for name in rows.kept if name in head):
             raise InfoshedError(
                 f"--keep: '{name}' is a column of the result; rename it in the file"
             )

@@ -145,7 +145,7 @@ def own(
             f"{' and '.join([*targets, *names])}; at least {LEAST_ROWS} are needed for training, "
             "validation and test"
         )
-    dropped += [
+    counters = [
         f"'{name}' numbers the rows: each value is larger than the one before; is it an id?"
         for name in [*targets, *names]
         if columns[name].dtype.kind in "biuf" and (np.diff(columns[name]) > 0).all()
@@ -193,7 +193,7 @@ def own(
         inputs=inputs,
         notes=(
             text_table(["column", "read as", "values", "missing"], lines, left=3),
-            *(*dropped, *kind_notes, *content.notes, f"rows: {sizes}"),
+            *(*dropped, *counters, *kind_notes, *content.notes, f"rows: {sizes}"),
         ),
     )
 

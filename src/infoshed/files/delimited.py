@@ -20,7 +20,7 @@ from infoshed.checks import InfoshedError
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 BLOCK = 10_000
-CODE = re.compile(r"(?:^|,)\s*0\d+\s*(?:,|$)")  # a whole number that begins with a zero
+CODE = re.compile(r"(?:^|,)\s*0\d+\s*(?:,|$)")  # in cells that are joined, see `has_codes`
 SAMPLE = 1000  # rows that are looked at to tell a header
 MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "-"}  # where other cells are numbers
 MISSING_TEXT = {"", "na", "n/a", "nan", "null", "?"}  # where they are not, and only if asked for
@@ -178,6 +178,11 @@ def is_number(cell: str) -> bool:
     return "_" not in cell
 
 
+def has_codes(cells: list[str]) -> bool:
+    """Whether one of the cells is a whole number that begins with a zero."""
+    return CODE.search(",".join(cells)) is not None
+
+
 def _is_fraction(cell: str) -> bool:
     return "." in cell and is_number(cell)
 
@@ -236,8 +241,7 @@ def _number_columns(layout: Layout, places: dict[str, int], missing: bool) -> di
 
 
 def _numbers(cells: list[str], missing: bool) -> np.ndarray | None:
-    joined = ",".join(cells)
-    if "_" in joined or CODE.search(joined):  # see `is_number` for the first
+    if "_" in "".join(cells) or has_codes(cells):  # see `is_number` for the first
         return None
     if missing and any(cell.strip().lower() in MISSING for cell in cells):
         cells = ["nan" if cell.strip().lower() in MISSING else cell for cell in cells]

@@ -6,7 +6,6 @@ that a function here derives from the content; ``training.html.j2`` sets them.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -15,13 +14,21 @@ from infoshed.report import figures
 from infoshed.report.chart import MISSING, Chart, Table, number
 from infoshed.report.content import ReportContent, RunContent
 from infoshed.report.curves import curve_charts
+from infoshed.report.headline import (
+    BIASED,
+    UNBIASED,
+    accuracies,
+    headline_split,
+    mean_text,
+    range_text,
+    verdict,
+)
 from infoshed.report.html import render_template
 from infoshed.report.pictures import png_uri
-from infoshed.tables import nats_texts, parts_of, reading_text
-from infoshed.targets import ACCURACY, Score
+from infoshed.tables import parts_of, reading_text
+from infoshed.targets import ACCURACY
 from infoshed.types import DRAWN_ALIKE
 
-BIASED, UNBIASED, VALIDATION = "biased", "unbiased", "validation"
 MAX_SAMPLES = 40
 MAX_TRAIN_SAMPLES = 80
 
@@ -53,7 +60,7 @@ def render(content: ReportContent) -> str:
         content=content,
         information=_information(content),
         training_rows=_training_rows(content),
-        compared=all(_accuracies(content.runs, split) for split in (BIASED, UNBIASED)),
+        compared=all(accuracies(content.runs, split) for split in (BIASED, UNBIASED)),
         several_seeds=any(len(runs) > 1 for runs in content.methods().values()),
         drawn_alike=all(split in DRAWN_ALIKE for run in content.runs for split in run.accuracy),
         learned="class" if content.score is ACCURACY else "target",
@@ -67,66 +74,6 @@ def render(content: ReportContent) -> str:
         parts=_parts_table(content),
         configuration=configuration,
     )
-
-
-def headline_split(content: ReportContent) -> str | None:
-    """The split that the verdict is about: the unbiased one, else the first test, else what there
-    is; None without any."""
-    names = list(dict.fromkeys(split for run in content.runs for split in run.accuracy))
-    if UNBIASED in names:
-        return UNBIASED
-    return next((name for name in names if name != VALIDATION), next(iter(names), None))
-
-
-def verdict(content: ReportContent) -> tuple[str, str]:
-    """One sentence, how often each method is right on the headline split, and its bracket."""
-    split = headline_split(content)
-    methods = content.methods()
-    values = {name: _accuracies(runs, split) for name, runs in methods.items()}
-    values = {name: list_ for name, list_ in values.items() if list_}
-    score = content.score
-    if not values:
-        return f"{content.dataset}: no {score.title} was recorded.", ""
-    baseline, *others = values
-    first = _mean(values[baseline], score)
-    if score is ACCURACY:
-        claim = f"On {split} data the {baseline} classifier is right {first} of the time"
-    else:
-        claim = f"On {split} data the {score.title} of {baseline} predictions is {first}"
-    claim += "; trained with " * bool(others)
-    claim += "; with ".join(f"{name}: {_mean(values[name], score)}" for name in others)
-    if len(content.runs) == 1 and content.runs[0].leakage:
-        claim += "; its z tells " + " and ".join(_told(part) for part in content.runs[0].leakage)
-    counts = list(dict.fromkeys(len(list_) for list_ in values.values()))
-    each = " each" if others else ""
-    if counts == [1]:
-        return claim, f"(one seed{each})."
-    if len(counts) == 1:
-        seeds = f"mean of {counts[0]} seeds{each}"
-    else:
-        seeds = "mean of " + " and ".join(str(len(list_)) for list_ in values.values()) + " seeds"
-    ranges = " and ".join(_range(list_, score) for list_ in values.values())
-    return claim, f"({seeds}, range {ranges})."
-
-
-def _told(part: dict[str, Any]) -> str:
-    """An entry of `Run.leakage` in a sentence."""
-    nats, low, high = nats_texts(part["nats"], part["low"], part["high"])
-    return f"{nats} nats ({low} to {high}) of {part['attribute']}"
-
-
-def _accuracies(runs: Sequence[RunContent], split: str | None) -> list[float]:
-    return [run.accuracy[split] for run in runs if split is not None and split in run.accuracy]
-
-
-def _mean(values: Sequence[float], score: Score) -> str:
-    return score.text(float(np.mean(values)))
-
-
-def _range(values: Sequence[float], score: Score) -> str:
-    if not score.share:
-        return f"{score.text(min(values))} to {score.text(max(values))}"
-    return f"{100 * min(values):.1f}–{max(values):.1%}"
 
 
 def _information(content: ReportContent) -> str | None:
@@ -164,18 +111,18 @@ def _accuracy_chart(content: ReportContent) -> Chart | None:
         return None
     groups = {
         split: {
-            name: values for name, runs in methods.items() if (values := _accuracies(runs, split))
+            name: values for name, runs in methods.items() if (values := accuracies(runs, split))
         }
         for split in shown
     }
     several = any(len(runs) > 1 for runs in methods.values())
     rows = [
-        [f"{name}, {split}", _mean(values, score), _range(values, score), str(len(values))]
+        [f"{name}, {split}", mean_text(values, score), range_text(values, score), str(len(values))]
         for split, group in groups.items()
         for name, values in group.items()
     ]
     spoken = "; ".join(
-        f"{name} on {split} data {_mean(v, score)}"
+        f"{name} on {split} data {mean_text(v, score)}"
         for split, g in groups.items()
         for name, v in g.items()
     )
