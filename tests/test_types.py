@@ -52,7 +52,7 @@ def test_what_is_no_number_is_refused_by_name(part: str, value: Any, message: st
 
 SPLIT = Split(X, Y, C)  # type: ignore[arg-type]
 PARTS: dict[str, Any] = {
-    "name": "small", "description": "", "train": SPLIT, "validation": SPLIT,
+    "name": "small", "description": "", "train": SPLIT, "validation": SPLIT.rows(torch.arange(3)),
     "tests": {"test": SPLIT}, "attribute": infer_attribute(C[:, 0]), "classes": ("no", "yes"),
 }  # fmt: skip
 
@@ -67,9 +67,11 @@ PARTS: dict[str, Any] = {
         ("attribute", "sex", "`attribute` must be of type Attribute, got str; infoshed.infer"),
         ("classes", None, "`classes` must be of type tuple, got NoneType; give the names"),
         ("classes", "no yes", "`classes` must be of type tuple, got str; give the names"),
+        ("classes", ("no", "no"), "`classes` names 'no' more than once"),
+        ("validation", SPLIT, "small': train and validation are the same rows; keep some out"),
     ],
 )
-def test_parts_of_a_data_set_of_another_type_are_named(part: str, value: Any, message: str):
+def test_parts_of_a_data_set_that_do_not_fit_are_named(part: str, value: Any, message: str):
     with pytest.raises(InfoshedError, match=message):
         DataSet(**PARTS | {part: value})
 
@@ -82,6 +84,9 @@ def test_data_is_shown_in_a_line():
 def test_doors_name_what_they_are_given_instead():
     with pytest.raises(InfoshedError, match="`data` must be of type DataSet, got str"):
         fit("digits")  # type: ignore[arg-type]
+    for encoder, got in ((torch.nn.Linear, "the class Linear"), (3, "int")):
+        with pytest.raises(InfoshedError, match=f"`encoder` must be a torch.nn.Module.*got {got}"):
+            fit(DataSet(**PARTS), encoder=encoder)  # type: ignore[arg-type]
     with pytest.raises(InfoshedError, match="`attribute` must be of type Attribute, got str"):
         MutualInformationPenalty(4, "sex")  # type: ignore[arg-type]
     with pytest.raises(InfoshedError, match="`dim` must be an integer at least 1; got '4'"):

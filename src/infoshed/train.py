@@ -342,6 +342,14 @@ def make_config(
     """
     options = asdict(method_options(method, recipe_options(data, method) | options))
     check_data(method, data)
+    if encoder is not None and not isinstance(encoder, str | nn.Module):
+        got = (
+            f"the class {encoder.__name__}" if isinstance(encoder, type) else type(encoder).__name__
+        )
+        raise InfoshedError(
+            f"`encoder` must be a torch.nn.Module that maps x to z (n, dim), or one of "
+            f"{', '.join(ENCODERS)}; got {got}, make a module of it first"
+        )
     recipe = asdict(data.recipe)
     del recipe["options"]
     values: dict[str, Any] = {"average": AVERAGE} | recipe | METHODS[method].defaults(data, encoder)

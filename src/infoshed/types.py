@@ -211,6 +211,11 @@ class DataSet:
         check_type("tests", self.tests, dict, 'give splits by name, {"test": Split(x, y, c)}')
         for name, split in self.tests.items():
             check_type(f"tests['{name}']", split, Split, made)
+        if self.validation.x is self.train.x:
+            raise InfoshedError(
+                f"data set '{self.name}': train and validation are the same rows; keep some out of "
+                "training, or nothing can be chosen by them"
+            )
         kinds = "infoshed.infer_attribute(c) makes one, or Categorical and Continuous"
         check_type("attribute", self.attribute, Attribute, kinds)
         names = "give the names of the classes in the order of their codes"

@@ -108,6 +108,15 @@ def test_rows_without_attribute_or_target_are_dropped_from_everything(
     assert err.splitlines()[-2:] == [f"infoshed: {line}" for line in said]
 
 
+def test_all_columns_of_a_file_are_audited_and_said(run: Cli, people: dict[str, np.ndarray]):
+    np.savetxt("two.csv", np.arange(2 * N).reshape(N, 2) // 7 % 2, "%d", ",", header="a,b",
+               comments="")  # fmt: skip
+    code, out, err = run("audit", "z.npy", "--attribute", "two.csv", *FAST)
+    assert code == 0
+    assert out.count("\n== ") == 3  # a, b and both
+    assert "--attribute two.csv names no column, so all 2 are audited: a, b; two.csv:NAME" in err
+
+
 def test_too_few_rows_for_many_values_are_a_line_at_the_start(
     run: Cli, people: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ):
@@ -188,7 +197,7 @@ def test_a_page_asks_for_its_extra_before_any_work(
 
 
 def test_fail_above_decides_the_exit_code(run: Cli, people: dict[str, np.ndarray]):
-    command = ("audit", "z.npy", "--attribute", "people.csv:sex", *FAST)
+    command = ("audit", "z.npy", "--attribute", "people.csv:sex")
     code, out, err = run(*command, "--fail-above", "0.05")
     assert code == 3
     assert out.startswith("z leaks sex")
@@ -198,7 +207,7 @@ def test_fail_above_decides_the_exit_code(run: Cli, people: dict[str, np.ndarray
     code, _, err = run(*command, "--fail-above", "5%")
     assert code == 3
     assert "above 5.0%" in err
-    code, _, err = run(*command[:3], "people.csv:age", *FAST, "--fail-above", "0.05")
+    code, _, err = run(*command[:3], "people.csv:age", "--fail-above", "0.05")
     assert code == 2
     assert "--fail-above is a share of H(C), and a quantity (age) has none" in err
 
@@ -215,6 +224,7 @@ def test_one_table_is_read_as_z_without_the_columns_that_have_a_role(
     assert code == 0
     assert f"{N} rows, 3 columns of z; y is label" in out
     assert "left out of Z: sex (C), label (--target); Z is f1, f2, f3" in err
+    assert "names no column" not in err
 
 
 def test_a_run_is_audited(run: Cli, tmp_path: Path):
@@ -310,6 +320,10 @@ def test_audit_data_of_a_data_set_by_name(run: Cli, digits: Any):
         (
             "audit z.npy --attribute people.csv:sex --fail-above much",
             "`fail-above` must be a share such as 0.05 or 5%; got 'much'",
+        ),
+        (
+            "audit z.npy --attribute people.csv:sex --fail-above 5% --estimator quick",
+            "quick judges can miss what lies above it; leave out --estimator quick",
         ),
         ("audit z.npy --attribute people.csv:sex --before none.npy", "none.npy does not exist"),
         (

@@ -142,6 +142,10 @@ def test_auto_finds_a_parity_that_linear_judges_miss(bits: int, n: int):
     assert 0.75 * truth(case) < found.nats <= np.log(2)
     assert max(found.judges["linear"], found.judges["linear-scores"]) < 0.02
     assert any(w.startswith("judges disagree") for w in found.warnings)
+    assert not any(w.startswith("quick judges") for w in found.warnings)
+    short = quick(case.draw(n, seed=0), folds=3)
+    assert any(w.startswith("quick judges") for w in short.warnings)
+    assert bits == 2 or short.high < 0.75 * truth(case)  # of two bits variances tell
 
 
 def test_auto_unrolls_a_swiss_roll():

@@ -64,8 +64,8 @@ class TableAudit:
         counts: rows of every cell (classes, groups).
         information: I(C;Y) in nats. p: p-value of independence, at least 0.001.
         y_entropy, c_entropy: H(Y), H(C) in nats; None for a quantity.
-        guess: accuracy of y from c alone, R^2 where y is a quantity. chance: accuracy of always
-            guessing the commonest class, 0 for R^2.
+        guess: accuracy of y from c alone, at least `chance`; R^2 where y is a quantity. chance:
+            accuracy of always guessing the commonest class, 0 for R^2.
         effective_rows: after reweighing.
         empty: cells without rows. tiny: cells with few rows, and their rows.
         verdict: "independent", "weak", "tied", "determined", or "unclear" (too few rows).
@@ -267,9 +267,12 @@ def _guess(truth: Target, part: Grouped, rng: np.random.Generator) -> tuple[Inte
         # A value of c that no other row has is guessed by the commonest class.
         others = counts[:, code] + counts.sum(1, keepdims=True) / (2 * n)
         others[y, np.arange(n)] -= 1
-        accuracy = float((others.argmax(0) == y).mean())
+        chance = float(counts.sum(1).max() / n)
+        # Ignoring c is a rule too. Where y is even, a row that is left out makes its own class the
+        # rarer one, and the other rows' guess is wrong every time.
+        accuracy = max(float((others.argmax(0) == y).mean()), chance)
         draws = rng.binomial(n, accuracy, DRAWS) / n
-        return percentile_interval(accuracy, draws), float(counts.sum(1).max() / n)
+        return percentile_interval(accuracy, draws), chance
     rows, sums = np.bincount(code)[code], np.bincount(code, y)[code]
     mean = (y.sum() - y) / (n - 1)
     guess = np.where(rows > 1, (sums - y) / np.maximum(rows - 1, 1), mean)

@@ -88,7 +88,7 @@ def audit(
     least_group
         Groups with fewer rows are listed as left out.
     estimator
-        auto, or quick for the fast judges only.
+        auto, or quick for the fast judges only, which can miss some; not with --fail-above.
     seed
         Of everything random.
     fail_above
@@ -103,6 +103,11 @@ def audit(
 
     write = writer(out)
     most = None if fail_above is None else share_of("fail-above", fail_above)
+    if most is not None and estimator == "quick":
+        raise InfoshedError(
+            "--fail-above goes by the upper end of the interval, and quick judges can miss what "
+            "lies above it; leave out --estimator quick"
+        )
     settings = {"least_group": least_group, "estimator": estimator, "seed": seed}
     files = {
         "attribute": attribute, "target": target, "predictions": predictions, "scores": scores,
@@ -287,7 +292,7 @@ def _of_files(
     settings: dict[str, Any],
 ) -> Audited:
     from infoshed.auditing import audit as audit_arrays
-    from infoshed.files import read_tables
+    from infoshed.files import read_tables, split_source
 
     if files["attribute"] is None:
         raise InfoshedError("which attribute? infoshed audit FILE --attribute FILE:NAME")
@@ -299,6 +304,11 @@ def _of_files(
     tables, notes = read_tables(roles)
     other = None if before is None else read_tables(roles | {"Z": before})[0]["Z"].matrix()
     c, decided = read_attributes(tables["C"].columns, kind)
+    if len(c) > 1 and split_source(files["attribute"])[1] is None:
+        decided.append(
+            f"--attribute {files['attribute']} names no column, so all {len(c)} are audited: "
+            f"{', '.join(c)}; {files['attribute']}:NAME audits one"
+        )
     if fail_above is not None:
         _refuse_quantities(c)
     for note in notes + decided:

@@ -8,6 +8,7 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
+from infoshed.checks import InfoshedError
 from infoshed.targets.base import ACCURACY, Score, Target
 
 
@@ -22,6 +23,12 @@ class Classes(Target):
 
     def __post_init__(self):
         object.__setattr__(self, "names", tuple(self.names))
+        twice = [name for name in dict.fromkeys(self.names) if self.names.count(name) > 1]
+        if twice:
+            raise InfoshedError(
+                f"`classes` names {', '.join(map(repr, twice))} more than once; give every class "
+                "a name of its own"
+            )
 
     @property
     def outputs(self) -> int:
