@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from infoshed import DataSet, fit, tables
+from infoshed import DataSet, fit, progress, tables
 
 SENTENCE = "advice: " + "collect rows of these cells " * 10
 ROW = "label" + "  0" * 60
@@ -68,3 +68,18 @@ def test_a_budget_that_the_alarm_raised_is_said_to_be(table: DataSet):
         "0.225 (raised from 0.1 by the alarm), held: 0.2 of I(Z;C) on validation rows; "
         "alarm in 2 of 2 epochs"
     )
+
+
+def test_epochs_are_lines_where_there_is_no_terminal(
+    table: DataSet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(progress, "LINE_SECONDS", math.inf)
+    run = fit(table, "mi", epochs=2, seed=0)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+    fit(table, "mi", epochs=2, seed=0)
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"{table.name} mi epoch 1/2  loss {run.metrics[0]['task_loss']:.3f}")
+    assert f"MI {run.metrics[1]['mi']:.3f} nats" in second
+    fit(table, "mi", epochs=2, seed=0, quiet=True)
+    assert capsys.readouterr().err == ""

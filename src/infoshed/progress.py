@@ -1,5 +1,7 @@
-"""What a person sees while something works, on a terminal. Silent elsewhere."""
+"""What a person sees while something works: on a terminal what moves, elsewhere (a notebook, a log)
+now and then a line of a training that takes long, and a line for every run of several."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,23 +18,31 @@ from rich.progress import (
 
 from infoshed.targets import ACCURACY, Score
 
+LINE_SECONDS = 10.0  # between lines, at least: a short training has none, a log is not flooded
+
 
 class TrainingBar:
-    """A progress bar over all steps of a run, with the newest figures beside it.
+    """A progress bar over all steps of a run, with the newest figures beside it. Where standard
+    error is no terminal, a line after an epoch, once in `LINE_SECONDS` at most.
 
     Args:
         title: what is being trained.
         epochs, steps: number of epochs, and of steps in each.
         entropy: H(C) in nats, for the share that the MI estimate is of it.
-        quiet: show nothing. Unless given: quiet when standard error is not a terminal.
+        quiet: show nothing.
         score: of the target, which is shown.
     """
 
     def __init__(
-        self, title: str, epochs: int, steps: int, entropy: float | None, quiet: bool | None,
+        self, title: str, epochs: int, steps: int, entropy: float | None, quiet: bool,
         score: Score = ACCURACY,
     ):  # fmt: skip
-        console = Console(stderr=True)
+        self.console = console = Console(stderr=True)
+        self.lines, self.title, self.said = (
+            not (quiet or console.is_terminal),
+            title,
+            time.monotonic(),
+        )
         self.epochs, self.steps, self.entropy, self.score = epochs, steps, entropy, score
         self.progress = Progress(
             TextColumn(f"{title} {{task.description}}"),
@@ -40,7 +50,7 @@ class TrainingBar:
             TextColumn("{task.fields[figures]}"),
             TimeRemainingColumn(),
             console=console,
-            disable=not console.is_terminal if quiet is None else quiet,
+            disable=quiet or not console.is_terminal,
         )
         self.task = self.progress.add_task(f"epoch 0/{epochs}", total=epochs * steps, figures="")
 
@@ -64,6 +74,10 @@ class TrainingBar:
             share = f" ({row['mi'] / self.entropy:.1%} of H)" if self.entropy else ""
             figures += f"  MI {row['mi']:.3f} nats{share}"
         self.progress.update(self.task, figures=figures)
+        if self.lines and time.monotonic() - self.said >= LINE_SECONDS:
+            line = f"{self.title} epoch {row['epoch']}/{self.epochs}  {figures}"
+            self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self.said = time.monotonic()
 
 
 class RunsBar:

@@ -45,7 +45,7 @@ def fit(
     precision: str | None = None,
     out: str | Path | None = None,
     resume: bool = False,
-    quiet: bool | None = None,
+    quiet: bool = False,
     track: str | None = None,
     begin: Callable[[], None] = lambda: None,
     **options: Any,
@@ -65,7 +65,8 @@ def fit(
             and the head stay float32): faster where the processor has matrix units for it.
         out: run folder to write; checkpoints are kept there after every epoch.
         resume: continue the run in `out` from its last checkpoint.
-        quiet: no progress bar; unless given, quiet when not on a terminal.
+        quiet: show no progress; else a bar on a terminal, and elsewhere a line of figures after
+            an epoch, every ten seconds at most.
         track: write the figures to "tensorboard" or "mlflow" too (extras; both with a comma), see
             `infoshed.tracking`; needs `out`.
         begin: is called when settings and data have been found to fit, before training.

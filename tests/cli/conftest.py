@@ -1,5 +1,6 @@
 """The command line in this process, in a folder of its own."""
 
+import math
 import sys
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from infoshed import cli
 
 @pytest.fixture(autouse=True)
 def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every command runs in a folder of its own, without a report unless a test asks for one."""
+    """Every command runs in a folder of its own, without a report unless a test asks for one, and
+    without the lines that a training of ten seconds has."""
+    monkeypatch.setattr("infoshed.progress.LINE_SECONDS", math.inf)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("infoshed.commands.train.has_report_extra", lambda: False)
     monkeypatch.setattr("infoshed.demo.has_report_extra", lambda: False)
