@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from torch import nn
 
 import infoshed.train
 from infoshed import METHODS, DataSet, InfoshedError, Run, fit, load_run
@@ -110,3 +112,56 @@ def test_an_interrupt_while_a_checkpoint_is_written_leaves_rows_and_weights_of_o
     same_run(
         fit(table, "plain", epochs=3), fit(table, "plain", epochs=3, out=tmp_path, resume=True)
     )
+
+
+def test_resuming_in_the_first_epoch_is_the_run_that_was_not_stopped(
+    table: DataSet, same_run: Check, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    torch.manual_seed(3)
+    features = table.train.x.shape[1]
+    net = nn.Sequential(nn.Linear(features, 8), nn.Dropout(0.5), nn.Linear(8, 4))
+    settings: dict[str, Any] = {"encoder": net, "dim": 4, "epochs": 2}
+
+    def interrupt(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    whole = fit(table, "plain", **settings)
+    torch.manual_seed(7)  # what the caller has done does not matter, here and on resuming
+    with monkeypatch.context() as patch:
+        patch.setattr(METHODS["plain"], "step", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            fit(table, "plain", **settings, out=tmp_path)
+    torch.manual_seed(8)
+    same_run(whole, fit(table, "plain", **settings, out=tmp_path, resume=True))
+
+
+def test_a_module_of_the_callers_is_copied(table: DataSet, same_run: Check):
+    net = nn.Linear(table.train.x.shape[1], 4)
+    weight = net.weight.detach().clone()
+    first = fit(table, "plain", encoder=net, dim=4, epochs=1)
+    assert torch.equal(net.weight, weight)
+    same_run(first, fit(table, "plain", encoder=net, dim=4, epochs=1))
+
+
+def test_a_run_that_goes_on_is_not_shorter_and_keeps_no_results_of_the_shorter_one(
+    table: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    fit(table, "plain", epochs=2, out=tmp_path)
+    with pytest.raises(InfoshedError, match="has 2 epochs already, more than the 1 of `epochs`"):
+        fit(table, "plain", epochs=1, out=tmp_path, resume=True)
+    assert load_run(tmp_path).config.epochs == 2
+
+    class Killed(BaseException):
+        pass
+
+    def kill(*_: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(infoshed.train.Training, "finish", kill)
+        with pytest.raises(Killed):
+            fit(table, "plain", epochs=3, out=tmp_path, resume=True)
+    with pytest.raises(InfoshedError, match="has no model yet; finish it with --resume"):
+        load_run(tmp_path)
+    fit(table, "plain", epochs=3, out=tmp_path, resume=True)
+    assert len(load_run(tmp_path).metrics) == 3

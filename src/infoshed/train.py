@@ -7,6 +7,7 @@ checkpoint, so a run that was interrupted or killed continues bit for bit.
 import os
 import time
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -59,7 +60,8 @@ def fit(
         epochs, batch_size, lr: as the data set's recipe, unless given.
         average: decay of the exponentially averaged weights that are evaluated and kept
             (0.995 unless given; 0 keeps the last weights).
-        encoder: a name in `ENCODERS`, or a module mapping x to z (n, dim).
+        encoder: a name in `ENCODERS`, or a module mapping x to z (n, dim), of which a copy is
+            trained.
         dim: columns of z.
         precision: "float32", or "bfloat16" for the encoder's arithmetic (weights, z, the critic
             and the head stay float32): faster where the processor has matrix units for it.
@@ -81,11 +83,12 @@ def fit(
     check_folder(folder, resume)
     tracker_names(track)
     config = make_config(data, method, seed, options, encoder, **given)
-    training = Training(data, config, encoder if isinstance(encoder, nn.Module) else None)
+    training = Training(data, config, deepcopy(encoder) if isinstance(encoder, nn.Module) else None)
     rows = training.resume(folder) if resume and folder is not None else []
     begin()
     if folder is not None and not resume:
-        training.start(folder)
+        with seeded(seed, "train"):  # what the first checkpoint holds of the global generator
+            training.start(folder)
     bar = TrainingBar(
         f"{data.name} {method}", config.epochs, training.steps, data.attribute.entropy, quiet,
         data.target.score,
@@ -247,11 +250,19 @@ class Training:
                 "the same settings and data"
             )
         self.load_state_dict(load_state(folder / "checkpoint.safetensors"))
+        if self.epoch > self.config.epochs:
+            raise InfoshedError(
+                f"the run in {folder} has {self.epoch} epochs already, more than the "
+                f"{self.config.epochs} of `epochs`; a shorter run is one of its own"
+            )
         write_json(folder / "config.json", now)
         return read_metrics(folder)[: self.epoch]
 
     def checkpoint(self, folder: Path, rows: list[dict[str, Any]]) -> None:
-        """Write metrics and state; a kill between the two loses nothing, as `resume` cuts."""
+        """Write metrics and state; a kill between the two loses nothing, as `resume` cuts. Results
+        and model of a shorter run that goes on are removed: they would pass for this one's."""
+        for name in ("results.json", "model.safetensors"):
+            (folder / name).unlink(missing_ok=True)
         write_metrics(folder, rows)
         save_state(folder / "checkpoint.safetensors", self.state_dict())
 

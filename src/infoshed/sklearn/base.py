@@ -29,7 +29,7 @@ from infoshed.io import dump_state, load_state, parse_state, save_state
 from infoshed.run import Config, Run, new_model
 from infoshed.sklearn.inputs import Encoding, checked, is_frame, plain, read_attribute
 from infoshed.sklearn.targets import read_target
-from infoshed.targets import Target
+from infoshed.targets import R2, Target
 from infoshed.train import fit
 from infoshed.types import DataSet, Recipe, Split, as_input
 
@@ -37,6 +37,7 @@ STRENGTH = 3.0
 STEPS = 500  # at least, unless `epochs` is given: a network starts from nothing, however few rows
 EPOCHS = (4, 100)
 BATCH = (32, 512)
+CRITIC_STEPS = 5
 FEWEST_HELD_OUT = 20  # rows; below it training rows stand in for held-out ones
 NOBODY = Binary("nothing", (0, 1), (0.5, 0.5))  # the attribute of plain training, always missing
 FITTED = ("classes_", "n_features_in_", "feature_names_in_")
@@ -123,13 +124,12 @@ class Debiased(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         inputs = inputs.float() if inputs.is_floating_point() else inputs
         data = self._data(inputs, target, codes, attribute, c, weights, used, seed)
         method = self.method if sensitive_features is not None else "plain"
-        encoder = deepcopy(self.encoder) if isinstance(self.encoder, nn.Module) else self.encoder
         self.run_ = fit(
             data,
             method,
             seed=seed,
             lr=self.lr,
-            encoder=encoder,
+            encoder=self.encoder,
             quiet=True,
             **self._options(method),
         )
@@ -313,6 +313,8 @@ class Debiased(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
                 epochs=epochs,
                 batch_size=size,
                 lr=self.lr,
+                # One step is outrun where y is a quantity, as it is on small tables.
+                options={"mi": {"critic_steps": CRITIC_STEPS}} if target.score is R2 else {},
             ),
             target=target,
         )

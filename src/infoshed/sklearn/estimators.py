@@ -21,8 +21,6 @@ from torch import nn
 
 from infoshed.sklearn.base import Debiased
 
-CRITIC_STEPS = 5
-
 SETTINGS = """
 
     Args:
@@ -175,10 +173,6 @@ class DebiasedRegressor(RegressorMixin, Debiased):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
-
-    def _options(self, method: str) -> dict[str, Any]:
-        # One step of the critic is outrun where y is a quantity, as it is on small tables.
-        return ({"critic_steps": CRITIC_STEPS} if method == "mi" else {}) | super()._options(method)
 
     def predict(self, X: Any) -> np.ndarray:
         """Numbers (n,) or (n, k) in the unit of y."""
