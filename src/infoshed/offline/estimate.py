@@ -211,7 +211,7 @@ def estimate_mi(
             shares = tuple(np.bincount(labels, minlength=len(levels)) / len(labels))
             attribute = Categorical(name, tuple(levels), shares)
             codes = labels[:, None]
-        reading = read_named(estimator, z, attribute, codes, classes, w, fold, seed)
+        reading = read_named(estimator, z, attribute, codes, classes, w, fold, groups, seed)
         bound, unit = ESTIMATORS[estimator].bound, ESTIMATORS[estimator].unit
     return _result(reading, entropy, estimator, bound, unit, classes is not None, warnings, name)
 

@@ -8,6 +8,7 @@ which is why `estimator="auto"` does not go this way.
 
 import numpy as np
 import torch
+from scipy.special import ndtr
 from scipy.stats import t as student
 from torch import Tensor
 
@@ -15,7 +16,7 @@ from infoshed.attributes import Attribute
 from infoshed.estimators import ESTIMATORS, Estimator, build_estimator
 from infoshed.estimators.pairs import shuffle
 from infoshed.offline.net import HELD_OUT
-from infoshed.offline.result import Reading
+from infoshed.offline.result import LEAST_P, Reading
 from infoshed.offline.stopping import fit_stopped
 from infoshed.offline.views import standardize
 from infoshed.optim import adam
@@ -39,12 +40,15 @@ def read_named(
     y: np.ndarray | None,
     weights: np.ndarray | None,
     fold: np.ndarray,
+    groups: np.ndarray | None,
     seed: int,
 ) -> Reading:
     """Cross-fit the estimator called `name` of `ESTIMATORS`.
 
     Args:
         z: (n, d). codes: of c (n, columns). y: classes (n,). weights: (n,). fold: (n,).
+        groups: rows of a group (n,), copies of one, are read together, and once where c is
+            permuted; or None.
 
     Raises `InfoshedError` when it does not take such an attribute or such a z.
     """
@@ -55,11 +59,17 @@ def read_named(
         None if y is None else torch.from_numpy(y),
         None if weights is None else torch.from_numpy(weights.astype(np.float32)),
     )
-    values, null = [], []
+    rows = np.arange(len(z)) if groups is None else np.argsort(groups, kind="stable")
+    single = np.ones(len(z), bool)
+    if groups is not None:
+        single[:] = False
+        single[np.unique(groups, return_index=True)[1]] = True
+    values, found, null = [], [], []
     for k in range(int(fold.max()) + 1):
         train = _take(data, torch.from_numpy(np.flatnonzero(fold != k)))
-        test = _take(data, torch.from_numpy(np.flatnonzero(fold == k)))
-        if len(test[0]) < 2:  # few rows, kept together in groups
+        test = _take(data, torch.from_numpy(rows[fold[rows] == k]))
+        once = _take(data, torch.from_numpy(np.flatnonzero((fold == k) & single)))
+        if len(once[0]) < 2:  # few rows, kept together in groups
             continue
         with seeded(seed, f"estimator/{k}"):
             estimator = build_estimator(
@@ -69,18 +79,27 @@ def read_named(
         if estimator.fitted:
             _fit(estimator, train, generator)
         values.append(_chunks(estimator, test, generator))
+        found.append(
+            values[-1].mean() if groups is None else _chunks(estimator, once, generator).mean()
+        )
         null.append([
-            np.mean(_chunks(estimator, _crossed(test, generator), generator))
+            np.mean(_chunks(estimator, _crossed(once, generator), generator))
             for _ in range(PERMUTATIONS)
         ])  # fmt: skip
     every = np.concatenate(values)
     value = float(np.mean([v.mean() for v in values]))
     error = every.std(ddof=1) / len(every) ** 0.5 if len(every) > 1 else np.inf
     reach = float(student.ppf(0.975, max(len(every) - 1, 1)) * error)
-    as_good = int((np.mean(null, 0) >= value - 1e-12).sum())
+    seen, crossed = float(np.mean(found)), np.mean(null, 0)
+    null_p = (1 + int((crossed >= seen - 1e-12).sum())) / (1 + PERMUTATIONS)
+    if weights is not None:
+        # A permutation would part weights and c. What it shows is the bias, and a normal law the
+        # rest.
+        spread = float(np.hypot(error, crossed.std(ddof=1)))
+        null_p = max(float(ndtr((crossed.mean() - seen) / spread)), LEAST_P) if spread > 0 else 1.0
     return Reading(
-        value, value - reach, value + reach, (1 + as_good) / (1 + PERMUTATIONS), len(z),
-        {name: value}, ESTIMATORS[name].limit(CHUNK),
+        value, value - reach, value + reach, null_p, len(z), {name: value},
+        ESTIMATORS[name].limit(CHUNK),
     )  # fmt: skip
 
 
