@@ -1,5 +1,6 @@
 """Audits of runs, and of any encoder, on a split of a data set."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,36 @@ def test_the_positive_class_of_a_run_is_told_and_chosen(table: DataSet):
         assert groups[1][name].figures["selection_rate"].value == pytest.approx(1 - rate)
     with pytest.raises(InfoshedError, match="`positive` must be one of no, yes; got 'maybe'"):
         infoshed.audit_run(run, table, positive="maybe")
+
+
+def test_rows_without_the_attribute_are_left_out(table: DataSet):
+    run = fit(table, "plain", epochs=1, seed=0)
+    gaps = torch.arange(len(table.validation)) % 3 == 0
+    split = table.validation
+    holes = replace(split, c=torch.where(gaps[:, None], -1, split.c))
+    data = replace(table, tests={"holes": holes, "rest": split.rows(~gaps)})
+    found, rest = (audit_run(run, data, name, estimator="quick") for name in ("holes", "rest"))
+    assert found.attributes == rest.attributes
+    assert f"; {int(gaps.sum())} more lack {table.attribute.name} and are left out" in found.notes[0]
+    encoder = audit_encoder(run.model.encode, data, "holes", estimator="quick")
+    assert encoder.rows == rest.rows
+    nobody = replace(table, tests={"none": replace(split, c=torch.full_like(split.c, -1))})
+    with pytest.raises(InfoshedError, match="no row of the split 'none' has"):
+        audit_run(run, nobody, "none")
+
+
+def test_data_that_the_run_does_not_read_are_refused(table: DataSet):
+    run = fit(table, "plain", epochs=1, seed=0)
+    split = table.validation
+    wide = {
+        name: replace(part, x=torch.cat([part.x, part.x], 1))
+        for name, part in (("train", table.train), ("validation", split))
+    }
+    with pytest.raises(InfoshedError, match="the run was trained on inputs of shape"):
+        audit_run(run, replace(table, tests={}, **wide))
+    named = replace(table, target=Classes(tuple("abcdefghij"[: run.target.outputs])), classes=())
+    with pytest.raises(InfoshedError, match="the run was trained on the target classes"):
+        audit_run(run, named)
 
 
 def test_any_encoder_is_audited_as_its_features_are(table_data: DataSet):

@@ -297,6 +297,18 @@ def test_p_is_uniform_where_scores_know_nothing_and_small_where_they_do():
     assert permutation_p(np.zeros((80, 3)), target, np.zeros(80), rng) == 1
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rounding_decides_no_tie(dtype: type):
+    rng = np.random.default_rng(5)
+    for _ in range(5):
+        scores, target = rng.normal(size=(60, 3)).astype(dtype), rng.integers(0, 3, 60)
+        # Nothing can be exchanged where every block has one row,
+        assert permutation_p(scores, target, np.arange(60), rng) == 1
+        # and where all rows score alike every exchange comes to the same.
+        alike = np.repeat(scores[:1], 60, 0)
+        assert permutation_p(alike, np.sort(target), np.zeros(60), rng) == 1
+
+
 def test_what_is_read_from_the_true_posterior_is_the_information(known):
     ratio, prior, c = known
     case = build_case("gaussian_classes", classes=3, dim=4, share=0.4)

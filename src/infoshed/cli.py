@@ -33,6 +33,7 @@ from infoshed.commands.sweep import select, sweep
 from infoshed.commands.train import train
 from infoshed.demo import run_demo
 from infoshed.report.collect import NO_REPORT, has_report_extra, write_report
+from infoshed.run import check_unchanged
 from infoshed.settings import DATA, TRAINING, Whole, command_of
 from infoshed.tables import catalogue, results_table, run_table
 
@@ -146,6 +147,7 @@ def show(
     if not page.is_file() and known and has_report_extra():
         place = {"data_dir": data_dir} if data_dir else {}
         data = load(loaded.config.dataset, **loaded.config.params, **place)
+        check_unchanged(loaded.config, data)
         write_report([loaded], data, page, command_of(loaded.config))
     print(f"\nreport: {page}" if page.is_file() else f"\n{NO_REPORT}")
 

@@ -11,6 +11,7 @@ what earlier ones wrote, and refuses what later ones did.
 """
 
 import json
+import math
 import platform
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -30,7 +31,7 @@ from infoshed.methods import METHODS
 from infoshed.nn import Model, build_model
 from infoshed.seeds import seeded
 from infoshed.targets import Classes, Target, target_from_dict
-from infoshed.types import as_input, as_tensor, check_inputs
+from infoshed.types import DataSet, as_input, as_tensor, check_inputs
 from infoshed.version import __version__
 
 LEAKAGE = {"attribute", "rows", "nats", "low", "high", "share_of_entropy", "label_nats"}
@@ -296,6 +297,33 @@ def load_run(folder: str | Path, encoder: nn.Module | None = None) -> Run:
     if not dicts or any(not set(part) >= LEAKAGE for part in leakage):
         raise InfoshedError(f"{folder / 'results.json'} has an entry `leakage` of another form")
     return Run(model, config, read_metrics(folder), record["results"], record["seconds"], leakage)
+
+
+def check_unchanged(config: Config, data: DataSet) -> None:
+    """Raise `InfoshedError` where `data`, read again from the user's own file, are not those that
+    the run of this configuration was trained on. Splits are drawn from all rows: of a file with
+    other rows, test rows would be some that the run has seen."""
+    now = {"attribute": data.attribute.to_dict(), "target": data.target.to_dict()}
+    now["inputs"] = {} if data.inputs is None else data.inputs.to_dict()
+    was = {"attribute": config.attribute, "target": config.target, "inputs": config.inputs or {}}
+    differ = [name for name in now if not _alike(now[name], was[name])]
+    if differ:
+        raise InfoshedError(
+            f"{data.name} has changed since the run was trained on it: other {', '.join(differ)}. "
+            "Rows that the run has seen may be among its test rows now; train again, or audit "
+            "what `infoshed encode RUN FILE` writes for rows that it has not seen"
+        )
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two JSON-able values are the same but for rounding, as machines sum differently."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_alike(one[k], other[k]) for k in one)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    if isinstance(one, float) and isinstance(other, float | int):
+        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)
+    return one == other
 
 
 def write_metrics(folder: Path, rows: list[dict[str, Any]]) -> None:

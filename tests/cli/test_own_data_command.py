@@ -56,6 +56,17 @@ def test_a_run_whose_file_has_changed_does_not_go_on(run: Cli, tmp_path: Path):
     assert len(err.splitlines()[-1]) < 800
 
 
+def test_a_run_is_not_audited_on_a_file_that_has_changed(run: Cli, tmp_path: Path):
+    path = write_table(tmp_path / "people.csv", people())
+    fit(load(str(path), target="income", attribute="sex"), "plain", epochs=1, out="run")
+    assert run("audit", "run", "--estimator", "quick").code == 0
+    more = people(410)
+    write_table(path, {name: [*people()[name], *more[name][400:]] for name in more})
+    code, out, err = run("audit", "run", "--estimator", "quick")
+    assert (code, out) == (2, "")
+    assert "people.csv has changed since the run was trained on it: other attribute" in err
+
+
 @pytest.mark.parametrize("attribute", [["--attribute", "sex,job"], ["--attribute", "hours"]])
 def test_several_attributes_and_a_quantity_with_the_default_method(
     run: Cli, tmp_path: Path, attribute: list[str]

@@ -111,18 +111,42 @@ def test_files_that_do_not_fit(
         ("RUN none.csv --out nowhere/p.csv", "the folder nowhere does not exist; make it first"),
         ("RUN none.csv --out p.txt", "cannot write p.txt; known: .csv, .npy"),
         ("RUN .", "is a folder; the run was trained on a table's columns"),
-        ("RUN x.npy", "`x` must have shape (n, 8), got (5, 3)"),
-        ("RUN nan.npy", "no finite numbers"),
+        ("RUN x.npy", "the run was trained on the columns hours, zip, age, job of a table, as"),
         ("RUN x.npy --images .", "--images is for runs that were trained on pictures"),
     ],
 )
 def test_mistakes(run: Cli, trained: Path, arguments: str, message: str):
     np.save("x.npy", np.zeros((5, 3)))
-    np.save("nan.npy", np.full((5, 8), np.nan))
     code, out, err = run("predict", *arguments.replace("RUN", str(trained)).split())
     assert (code, out) == (2, "")
     assert err.count("\n") == 1
     assert message in err
+
+
+def test_columns_that_the_model_does_not_read_may_hold_anything(
+    run: Cli, trained: Path, tmp_path: Path
+):
+    columns = people(100, seed=5)
+    write_table(tmp_path / "new.csv", columns)
+    expected = run("predict", str(trained), "new.csv")
+    write_table(tmp_path / "more.csv", columns | {"extra": ["inf"] * 100, "other": ["1", "x"] * 50})
+    assert run("predict", str(trained), "more.csv").out == expected.out
+
+
+def test_truth_values_are_judged_as_they_were_learned(run: Cli, tmp_path: Path):
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    columns = people(200)
+    frame = pandas.DataFrame({n: columns[n] for n in ("age", "zip", "sex")})
+    frame["sex"] = frame["sex"].replace("NA", "male")
+    frame = frame.astype({"age": int})
+    frame["old"] = frame["age"] > 40
+    frame.to_parquet("people.parquet")
+    fit(load("people.parquet", target="old", attribute="sex"), "plain", epochs=1, out="run")
+    code, out, err = run("predict", "run", "people.parquet", "--out", "p.csv")
+    assert (code, out) == (0, "200 rows: p.csv\n")
+    assert "on the 200 rows" in err
+    assert "not judged" not in err
 
 
 def test_arrays_for_a_run_of_a_data_set(run: Cli, images, tmp_path: Path):
@@ -135,6 +159,8 @@ def test_arrays_for_a_run_of_a_data_set(run: Cli, images, tmp_path: Path):
     want = [images.classes[k] for k in model.predict(x)]
     assert [row["prediction"] for row in cells(out)] == want
     assert run("predict", "run", "x.npz:first").out == out
+    np.save("nan.npy", np.full(x.shape, np.nan))
+    assert "no finite numbers" in run("predict", "run", "nan.npy").err
 
 
 def test_pictures(run: Cli, tmp_path: Path):
@@ -154,6 +180,10 @@ def test_pictures(run: Cli, tmp_path: Path):
     same = {row["file"]: row["prediction"] for row in found}
     assert {row["file"]: row["prediction"] for row in cells(out)} == same
     assert model.inputs is not None
+    (tmp_path / "empty").mkdir()
+    code, _, err = run("predict", "run", "empty")
+    assert code == 2
+    assert "there are no files in empty; a folder of pictures is expected" in err
 
 
 def test_targets_that_are_none_of_the_models_are_told(run: Cli, trained: Path, tmp_path: Path):

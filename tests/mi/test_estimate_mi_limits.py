@@ -230,6 +230,40 @@ def test_named_estimators_do_with_ten_rows_and_copies(name: str):
     check_sound(estimate_mi(z[[*range(9), 0]], c, estimator=name))
 
 
+@pytest.mark.parametrize("estimator", ["quick", "class-scoring"])
+def test_a_constant_z_is_independent_of_a_sorted_c(estimator: str):
+    c = np.repeat(["a", "b"], [100, 200])
+    found = estimate_mi(np.zeros((300, 3)), c, estimator=estimator)
+    assert found.nats < 1e-3
+    assert found.null_p > 0.2
+
+
+def test_copies_are_tested_once_by_named_estimators():
+    p = []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        z, c = np.repeat(rng.normal(size=(2, 60)), 4, 1)
+        p.append(estimate_mi(z, c, estimator="gaussian", seed=seed).null_p)
+    assert np.mean(np.array(p) <= 0.1) <= 0.25
+    assert np.mean(p) > 0.3
+
+
+def test_weights_that_untie_leave_nothing_to_find_for_a_named_estimator():
+    p = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        y = rng.integers(0, 2, 400)
+        c = np.where(rng.random(400) < 0.1, 1 - y, y)
+        shares = np.zeros((2, 2))
+        np.add.at(shares, (y, c), 1 / 400)
+        weights = shares.sum(1)[y] * shares.sum(0)[c] / shares[y, c]
+        z, attribute = y + rng.normal(size=400), c + 0.5 * rng.normal(size=400)
+        given: dict[str, Any] = {"estimator": "gaussian", "seed": seed}
+        p.append(estimate_mi(z, attribute, weights=weights, **given).null_p)
+        assert estimate_mi(z, attribute, **given).null_p == 0.01  # unweighted they are tied
+    assert np.mean(np.array(p) <= 0.05) <= 0.1
+
+
 def test_nearest_neighbours_refuse_many_columns():
     with pytest.raises(InfoshedError, match=r"ksg compares distances .* at most 20"):
         estimate_mi(np.random.default_rng(0).normal(size=(60, 21)), C, estimator="ksg")

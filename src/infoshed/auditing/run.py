@@ -36,12 +36,16 @@ def audit_run(
             data set's first test split.
         settings: `least_group`, `most_rows`, `estimator`, `seed` of `infoshed.audit`.
 
-    Raises `InfoshedError` for an unknown split, and as `infoshed.audit` does.
+    Rows whose attribute is missing are left out. Raises `InfoshedError` for an unknown split, for
+    data of other inputs or another target than the run has, and as `infoshed.audit` does.
     """
-    split, held_out = _held_out(data, split)
+    _check_fits(run, data)
+    split, held_out, left_out = _held_out(data, split)
     z = features_of(run.model, held_out)
-    values = [run.attribute.decode(part.c) for part in (held_out, data.train)]
+    train = data.train.rows(data.attribute.known(data.train.c))
+    values = [data.attribute.decode(part.c) for part in (held_out, train)]
     note = f"{len(held_out):,} rows of the split '{split}', which the run was not fitted on"
+    note += left_out
     outputs = run.model.head(z).detach()
     target, name = run.target, str(data.params.get("target", "label"))
     about: dict[str, Any]
@@ -63,7 +67,7 @@ def audit_run(
             "predictions": classes[scores.argmax(1)],
             "scores": scores[:, order] if known else None,
             "positive": positive if known else None,
-            "reference": (classes[data.train.y.numpy()], values[1]),
+            "reference": (classes[train.y.numpy()], values[1]),
         }
     elif target.outputs == 1 and isinstance(target, Numbers):
         y = target.predictions(held_out.y).numpy()
@@ -72,7 +76,7 @@ def audit_run(
         y, about = _combined(target, held_out.y), {}
         if isinstance(target, Labels):
             about = {"predictions": _combined(target, target.predictions(outputs))}
-            about["reference"] = (_combined(target, data.train.y), values[1])
+            about["reference"] = (_combined(target, train.y), values[1])
         note += f"; {', '.join(target.columns)} are audited together, as their common combinations"
     found = audit(z, values[0], y, target_name=name, **about, **settings)
     return replace(found, notes=(note, *found.notes))
@@ -87,9 +91,10 @@ def audit_encoder(
         encoder: maps x (n, ...) to z (n, dim); a module is put into evaluation mode meanwhile.
         split, settings: as in `audit_run`.
 
-    Raises `InfoshedError` for an unknown split or another shape of z, and as `infoshed.audit` does.
+    Rows whose attribute is missing are left out. Raises `InfoshedError` for an unknown split or
+    another shape of z, and as `infoshed.audit` does.
     """
-    split, held_out = _held_out(data, split)
+    split, held_out, left_out = _held_out(data, split)
     training = isinstance(encoder, nn.Module) and encoder.training
     if isinstance(encoder, nn.Module):
         encoder.eval()
@@ -107,16 +112,42 @@ def audit_encoder(
         torch.cat(parts).float(), data.attribute.decode(held_out.c), values,
         target_name=str(data.params.get("target", "label")), **settings,
     )  # fmt: skip
-    note = f"{len(held_out):,} rows of the split '{split}'"
+    note = f"{len(held_out):,} rows of the split '{split}'{left_out}"
     return replace(found, notes=(note, *found.notes))
 
 
-def _held_out(data: DataSet, split: str | None) -> tuple[str, Split]:
-    """The split of that name, or the preferred one, with its name."""
+def _check_fits(run: Run, data: DataSet) -> None:
+    """Raise `InfoshedError` where `data` is not what `run` reads and predicts."""
+
+    def of(target: Target) -> str:
+        names = target.names if isinstance(target, Classes) else target.columns
+        return f"{target.kind} {', '.join(map(str, names))}"
+
+    pairs = {
+        "inputs of shape": (tuple(run.config.shape), tuple(data.train.x.shape[1:])),
+        "the target": (of(run.target), of(data.target)),
+    }
+    for what, (mine, given) in pairs.items():
+        if mine != given:
+            raise InfoshedError(
+                f"the run was trained on {what} {mine}, and data set '{data.name}' has {given}; "
+                "audit it on the data that it was trained for"
+            )
+
+
+def _held_out(data: DataSet, split: str | None) -> tuple[str, Split, str]:
+    """The split of that name, or the preferred one, with its name, less the rows whose attribute
+    is missing, and what to say of these."""
     splits = {**data.tests, "validation": data.validation}
     split = split or next((name for name in PREFERRED if name in splits), next(iter(splits)))
     check_choice("split", split, splits)
-    return split, splits[split]
+    known = data.attribute.known(splits[split].c)
+    if bool(known.all()):
+        return split, splits[split], ""
+    lacking, name = int((~known).sum()), data.attribute.name
+    if not bool(known.any()):
+        raise InfoshedError(f"no row of the split '{split}' has '{name}'; nothing can be audited")
+    return split, splits[split].rows(known), f"; {lacking:,} more lack {name} and are left out"
 
 
 def target_values(target: Target, y: Tensor) -> dict[str, np.ndarray]:

@@ -20,7 +20,7 @@ from infoshed.commands.output import (
 )
 from infoshed.data import DATASETS, load
 from infoshed.progress import working
-from infoshed.run import Config, Run, load_run, versions
+from infoshed.run import Config, Run, check_unchanged, load_run, versions
 from infoshed.settings import DATA, AttributeKind, Whole
 from infoshed.tables import folded
 from infoshed.types import DataSet
@@ -260,6 +260,7 @@ def _of_run(
         )
     place = {"data_dir": data_dir} if data_dir else {}
     data = load(config.dataset, **config.params, **place)
+    check_unchanged(config, data)
     if fail_above is not None:
         _refuse_quantities(run.attribute.decode(data.train.c[:1]))
     with working(f"audit of {folder}") as say:

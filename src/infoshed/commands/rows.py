@@ -59,7 +59,7 @@ def read_rows(run: Run, source: str, images: Path | None, keep: str | None = Non
     """The rows of a file or folder as the run's inputs, with the file's columns `keep` beside them.
     Raises `InfoshedError` for columns that are not there or of another kind, and for shapes that do
     not fit."""
-    from infoshed.files import read_cells, read_table, split_source
+    from infoshed.files import open_source, read_cells, read_table, split_source
 
     path = split_source(source)[0]
     inputs = run.inputs
@@ -68,7 +68,13 @@ def read_rows(run: Run, source: str, images: Path | None, keep: str | None = Non
     if images is not None and not isinstance(inputs, ImageInputs):
         raise InfoshedError("--images is for runs that were trained on pictures, and this is none")
     kept = read_cells(path, keep) if keep else {}
-    if path.suffix.lower() in ARRAYS or inputs is None:
+    if path.suffix.lower() == ".npy" and isinstance(inputs, TableInputs):
+        raise InfoshedError(
+            f"the run was trained on the columns {', '.join(inputs.names)} of a table, as they "
+            f"are; {path} has numbers without names: give a .csv, .tsv or .parquet file"
+        )
+    arrays = path.suffix.lower() in ARRAYS and not isinstance(inputs, TableInputs)
+    if arrays or inputs is None:
         table = read_table(source)
         flat = len(run.config.shape) == 1
         x = table.matrix() if flat else next(iter(table.columns.values()))
@@ -80,10 +86,17 @@ def read_rows(run: Run, source: str, images: Path | None, keep: str | None = Non
             raise InfoshedError(f"{path} is a folder; the run was trained on a table's columns")
         files = sorted(p.name for p in path.iterdir() if p.is_file())
         return _pictures(inputs, path, np.array(files, dtype=str), {}, None)
-    table = read_table(source, missing=True)
-    y = None
+    needed = (inputs.column,) if isinstance(inputs, ImageInputs) else inputs.names
+    opened = open_source(source)
+    if set(needed) <= set(opened.names):  # else all are read, to tell what may have been meant
+        others = set(opened.names) - {*needed, *run.target.columns}
+        opened = opened.without([name for name in opened.names if name in others])
+    table, y = opened.table(missing=True), None
     if all(name in table.columns for name in run.target.columns):
-        y = np.stack([as_text(table.columns[name]) for name in run.target.columns], 1)
+        columns = [table.columns[name] for name in run.target.columns]
+        # Truth values of a .parquet are classes 0 and 1, as in training.
+        columns = [v.astype(np.int64) if v.dtype.kind == "b" else v for v in columns]
+        y = np.stack([as_text(column) for column in columns], 1)
     if isinstance(inputs, ImageInputs):
         if inputs.column not in table.columns:
             raise InfoshedError(f"{path} has no column '{inputs.column}', which names the pictures")
@@ -142,7 +155,10 @@ def _pictures(
     inputs: ImageInputs, folder: Path, names: np.ndarray, kept: dict[str, np.ndarray],
     y: np.ndarray | None,
 ) -> Rows:  # fmt: skip
+    if not len(names):
+        raise InfoshedError(f"there are no files in {folder}; a folder of pictures is expected")
     x, opened = inputs(folder, names)
     failed = int((~opened).sum())
-    said = f"{failed:,} pictures do not open (first: {names[int(np.argmin(opened))]})"
-    return Rows(x.numpy(), opened, (said,) * (failed > 0), {inputs.column: names} | kept, y)
+    first = names[int(np.argmin(opened))]
+    said = (f"{failed:,} pictures do not open (first: {first})",) if failed else ()
+    return Rows(x.numpy(), opened, said, {inputs.column: names} | kept, y)

@@ -6,6 +6,7 @@ A new format is a function and a line in `infoshed.files.formats.FORMATS`.
 from infoshed.files.sample import KINDS, Sample, as_kind, read_sample, read_tables
 from infoshed.files.table import (
     Table,
+    open_source,
     read_array,
     read_cells,
     read_column,
@@ -18,6 +19,7 @@ __all__ = [
     "Sample",
     "Table",
     "as_kind",
+    "open_source",
     "read_array",
     "read_cells",
     "read_column",

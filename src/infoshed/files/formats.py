@@ -90,6 +90,11 @@ def _arrow_column(path: Path, name: str, column: Any, missing: bool) -> np.ndarr
     kind = str(column.type)
     if "list" in kind.split("<")[0]:
         rows = column.to_pylist()
+        if None in rows:
+            raise InfoshedError(
+                f"{path}: row {rows.index(None) + 1} has no list in column '{name}'; drop or fill "
+                "these rows"
+            )
         lengths = {len(row) for row in rows}
         if len(lengths) > 1:
             raise InfoshedError(f"{path}: lists in column '{name}' differ in length")
