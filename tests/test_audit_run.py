@@ -79,7 +79,8 @@ def test_rows_without_the_attribute_are_left_out(table: DataSet):
     data = replace(table, tests={"holes": holes, "rest": split.rows(~gaps)})
     found, rest = (audit_run(run, data, name, estimator="quick") for name in ("holes", "rest"))
     assert found.attributes == rest.attributes
-    assert f"; {int(gaps.sum())} more lack {table.attribute.name} and are left out" in found.notes[0]
+    left_out = f"; {int(gaps.sum())} more lack {table.attribute.name} and are left out"
+    assert left_out in found.notes[0]
     encoder = audit_encoder(run.model.encode, data, "holes", estimator="quick")
     assert encoder.rows == rest.rows
     nobody = replace(table, tests={"none": replace(split, c=torch.full_like(split.c, -1))})

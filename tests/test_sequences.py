@@ -139,3 +139,28 @@ def test_a_penalty_of_values_that_are_no_codes_is_refused(c: Any, y: Any, said: 
     attribute = Binary("c", ("a", "b"), (0.5, 0.5))
     with pytest.raises(InfoshedError, match=said):
         MutualInformationPenalty(4, attribute, c, y)
+
+
+@pytest.mark.parametrize("steps", [1, 12])
+@pytest.mark.parametrize("junk", [0.0, 1e4])
+def test_padding_does_not_raise_the_pressure(steps: int, junk: float):
+    raw = values("binary")
+    attribute = infer_attribute(raw)
+    c = attribute.encode(raw).view(SEQUENCES, STEPS)
+    z = torch.randn(SEQUENCES, STEPS, DIM, generator=torch.Generator().manual_seed(1))
+
+    def pressed(z: Tensor, c: Tensor) -> Tensor:
+        shed = MutualInformationPenalty(DIM, attribute, c, CLASSES, pressure=1.0)
+        for _ in range(3):
+            leaf = z.clone().requires_grad_()
+            shed(leaf, c, CLASSES)
+            leaf[:, :STEPS].square().mean().backward()  # the loss does not read the padding
+        assert leaf.grad is not None
+        return leaf.grad
+
+    longer = torch.cat([z, torch.full((SEQUENCES, steps, DIM), junk)], 1)
+    missing = torch.full((SEQUENCES, steps), -1)
+    found = pressed(longer, torch.cat([c, missing], 1))
+    expected = pressed(z, c)
+    assert float(found[:, STEPS:].abs().max()) < 1e-9
+    torch.testing.assert_close(found[:, :STEPS].norm(), expected.norm(), rtol=0.05, atol=0)

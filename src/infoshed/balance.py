@@ -20,3 +20,15 @@ def balance(gradient: Tensor, limit: Tensor, units: Tensor | float = 1.0) -> Ten
     norm = (gradient * units).norm()
     tiny = torch.finfo(norm.dtype).tiny
     return gradient * torch.where(norm <= limit, 1.0, limit / norm.clamp_min(tiny))
+
+
+def deviation(z: Tensor, weights: Tensor | None) -> Tensor:
+    """Standard deviations of the columns of z (n, dim) over the rows that weigh more than 0, all of
+    them alike: what padding holds is nobody's unit."""
+    if weights is None:
+        return z.std(0, correction=0)
+    counts = (weights > 0).to(z.dtype)
+    share = counts / counts.sum().clamp_min(1)
+    # `where` and not a product: 0 times NaN is NaN.
+    kept = torch.where(weights[:, None] > 0, z, 0)
+    return (share @ (kept - share @ kept).square()).sqrt()

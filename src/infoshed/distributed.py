@@ -150,6 +150,10 @@ class Processes:
         norm, count = arriving.norm(), self.count
         return norm if count == 1 else torch.stack(self._all(norm)).norm() / count
 
+    def total(self, value: Tensor) -> Tensor:
+        """The sum of a scalar over the processes. A call for all."""
+        return value if self.count == 1 else torch.stack(self._all(value)).sum()
+
     def _all(self, value: Tensor) -> list[Tensor]:
         """The values of all processes, of one shape and type, in the order of ranks."""
         # gloo knows little of GPUs.

@@ -50,7 +50,7 @@ import torch
 from torch import Tensor
 
 from infoshed.attributes import Attribute
-from infoshed.balance import balance
+from infoshed.balance import balance, deviation
 from infoshed.checks import InfoshedError, NonFiniteError, check_number, check_type
 from infoshed.critic import Critic, apart
 from infoshed.distributed import Processes, Rows
@@ -294,7 +294,7 @@ class MutualInformationPenalty:
         with apart(leaf.device):
             estimate = self.estimator(leaf, c, y, weights=weights, generator=self.generator)
             (gradient,) = torch.autograd.grad(estimate, leaf)
-        return _Reading(estimate.detach(), gradient, leaf.detach().std(0, correction=0), rows)
+        return _Reading(estimate.detach(), gradient, deviation(leaf.detach(), weights), rows)
 
     def _fit(self, rows: Rows) -> None:
         """Fit the critic to a batch."""
@@ -341,8 +341,12 @@ class MutualInformationPenalty:
         task_gradient = (arriving.to(gradient.dtype) / scale).reshape(-1, gradient.shape[1])
         if self.pressure.balanced:
             if known is not None:
-                share = known.mean().clamp_min(1 / len(known))
-                task_gradient = task_gradient * known[own, None] / share
+                # A loss is a mean over its rows: those without a c that it reads make the others'
+                # share of it small. Padding, which no loss reads, does not.
+                mine = known[own]
+                read_by_task = (task_gradient != 0).any(1) | (mine > 0)
+                share = known.sum() / self.processes.total(read_by_task.sum()).clamp_min(1)
+                task_gradient = task_gradient * mine[:, None] / share.clamp_min(1 / len(known))
             limit = self.processes.norm(task_gradient * read.units)
             gradient = balance(gradient, limit, read.units)
         good = good & torch.isfinite(gradient.sum())
@@ -406,7 +410,7 @@ class MutualInformationPenalty:
 
 class _Reading(NamedTuple):
     """What the critic said of a batch: the estimate, its gradient in z (rows, dim), and the
-    deviations of z's columns (dim,), of the rows of all processes."""
+    deviations of z's columns (dim,), of the rows of all processes that weigh something."""
 
     estimate: Tensor
     gradient: Tensor
