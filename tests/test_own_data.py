@@ -1,6 +1,7 @@
 """The user's own files as data sets: what is an input, how it is encoded, and the split."""
 
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,18 @@ from sklearn.impute import SimpleImputer
 from sklearn.metrics import mutual_info_score
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from infoshed import Continuous, DataSet, InfoshedError, MultiCategorical, Split, load
+from infoshed import Continuous, DataSet, InfoshedError, MultiCategorical, Split, fit, load
 from infoshed.data.columns import nearest, proxies
 from infoshed.data.own import TEST, VALIDATION, stratified
 from infoshed.files.frame import as_read
-from infoshed.inputs import MOST_LEVELS, Category, ImageInputs, TableInputs, inputs_from_dict
+from infoshed.inputs import (
+    MOST_LEVELS,
+    Category,
+    ImageInputs,
+    TableInputs,
+    UnknownValueWarning,
+    inputs_from_dict,
+)
 from own_files import LACKING, people, write_pictures, write_table
 
 ASKED = {"target": "income", "attribute": "sex"}
@@ -268,6 +276,25 @@ def test_codes_keep_their_leading_zeros(tmp_path: Path, categories: str | None):
     assert zips.one_hot(np.array(["2345"])).argmax() == 2
     text = as_read({"zip": np.array(["01234", "1234", None, "02345"], dtype=object)})
     assert zips.one_hot(text["zip"]).argmax(1).tolist() == [1, 3, 0, 2]
+
+
+def test_a_frame_of_a_file_is_read_as_the_file_and_unknown_values_are_told(tmp_path: Path):
+    pandas = pytest.importorskip("pandas")
+    table = {name: people()[name] for name in ("age", "sex", "income")}
+    rng = np.random.default_rng(2)
+    table["owner"] = rng.choice(["TRUE", "FALSE"], 400).tolist()
+    path = write_table(tmp_path / "people.csv", table)
+    run = fit(load(str(path), target="income", attribute="sex"), "plain", epochs=1)
+    text = pandas.read_csv(path, dtype=str, keep_default_na=False)
+    frame = pandas.read_csv(path)
+    assert frame["owner"].dtype == bool
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UnknownValueWarning)
+        assert torch.equal(run.encode(frame), run.encode(text))
+    text.loc[:2, "owner"] = ["maybe", "", "maybe"]
+    said = r"'owner' has values .* not know in 3 of 400 rows: maybe, \(missing\)"
+    with pytest.warns(UnknownValueWarning, match=said):
+        run.predict(text)
 
 
 @pytest.mark.parametrize("value", ["many", None, float("nan"), True])

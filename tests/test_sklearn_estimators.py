@@ -3,6 +3,7 @@
 import io
 import pickle
 import pickletools
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,33 @@ def test_missing_categories_are_a_category_and_missing_numbers_are_refused(peopl
     assert model.run_.config.shape == (7,)
     with pytest.raises(ValueError, match="NaN"):
         DebiasedClassifier(epochs=1).fit(frame.assign(age=np.nan), y)
+
+
+def test_numbers_among_objects_are_numbers(people: Any):
+    frame, y, sex = people
+    numbers = frame[["age", "rooms"]]
+    model = DebiasedClassifier(epochs=2).fit(numbers, y, sensitive_features=sex)
+    loose = numbers.astype(object)
+    again = DebiasedClassifier(epochs=2).fit(loose, y, sensitive_features=sex)
+    assert again.run_.config.shape == (2,)
+    np.testing.assert_array_equal(again.predict_proba(loose), model.predict_proba(numbers))
+    mixed = frame.astype({"age": object})
+    mixed["age"] = [Decimal(str(v)) for v in frame["age"]]
+    assert DebiasedClassifier(epochs=1).fit(mixed, y).run_.config.shape == (7,)
+    mixed.loc[3, "age"] = None
+    with pytest.raises(InfoshedError, match=r"NaN or infinity in 'age' \(1 of 400 rows\)"):
+        DebiasedClassifier(epochs=1).fit(mixed, y)
+
+
+def test_the_critic_follows_where_y_are_numbers(arrays: Any):
+    x, y, c = arrays
+    for kind, target, steps in (
+        (DebiasedRegressor, y / 7, 5), (DebiasedTransformer, y / 7, 5), (DebiasedClassifier, y, 1)
+    ):  # fmt: skip
+        model = kind(epochs=1).fit(x, target, sensitive_features=c)
+        assert model.run_.config.options["critic_steps"] == steps
+        chosen = kind(epochs=1, options={"critic_steps": 2}).fit(x, target, sensitive_features=c)
+        assert chosen.run_.config.options["critic_steps"] == 2
 
 
 @pytest.mark.parametrize("kind", KINDS)

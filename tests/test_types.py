@@ -76,6 +76,19 @@ def test_parts_of_a_data_set_that_do_not_fit_are_named(part: str, value: Any, me
         DataSet(**PARTS | {part: value})
 
 
+def test_bytes_and_numbers_are_not_mixed():
+    pixels = Split(torch.from_numpy(X).to(torch.uint8), Y, C)  # type: ignore[arg-type]
+    with pytest.raises(InfoshedError, match=r"test: x is torch.uint8, in the training data torch"):
+        DataSet(**PARTS | {"tests": {"test": pixels}})
+    run = fit(DataSet(**PARTS), "plain", epochs=1, batch_size=2)
+    assert run.config.bytes is False
+    with pytest.raises(InfoshedError, match="`x` is uint8, which a network reads as fractions"):
+        run.predict(X.astype(np.uint8))
+    assert len(run.predict(X.astype(np.int64))) == 3
+    parts = {"train": pixels, "validation": pixels.rows(torch.arange(3)), "tests": {}}
+    assert fit(DataSet(**PARTS | parts), "plain", epochs=1, batch_size=2).config.bytes
+
+
 def test_data_is_shown_in_a_line():
     assert repr(DataSet(**PARTS)) == ("<DataSet small: 3 train, 3 validation, 3 test; y y, c c>")
     assert repr(SPLIT) == "<Split: x (3, 2), y (3,), c (3, 1)>"

@@ -21,6 +21,20 @@ from infoshed.checks import InfoshedError, check_number, columns_text, meant_eac
 
 MOST_LEVELS = 100
 MISSING = "(missing)"
+TRUTH = ("True", "False")
+EXAMPLES = 3
+
+
+class UnknownValueWarning(UserWarning):
+    """Rows hold categories that the model has not seen in training, all zeros to it."""
+
+
+def examples(values: np.ndarray) -> str:
+    """The commonest of the values (n,), cut to be read."""
+    distinct, counts = np.unique(values, return_counts=True)
+    common = distinct[np.argsort(-counts, kind="stable")].tolist()
+    cut = [v if len(v) <= 24 else v[:21] + "..." for v in map(str, common[:EXAMPLES])]
+    return ", ".join(cut) + ", ..." * (len(common) > EXAMPLES)
 
 
 @dataclass(frozen=True)
@@ -67,13 +81,17 @@ class Category:
         return cls(name, tuple(levels[kept].tolist()))
 
     def as_levels(self, values: np.ndarray) -> np.ndarray:
-        """Text (n,) with the leading zeros that a data frame of numbers has lost: 1234 is "01234"
-        where that is a level, and nothing else is."""
+        """Text (n,) as a file had it before a data frame made numbers or truth values of it: 1234
+        is "01234" where that is a level, and nothing else is, and True is "TRUE"."""
         codes = [v for v in self.levels if len(v) > 1 and v[0] == "0" and v.isdecimal()]
         bare = [str(int(code)) for code in codes]
         for code, short in zip(codes, bare, strict=True):
             if short not in self.levels and bare.count(short) == 1:
                 values = np.where(values == short, code, values)
+        for word in TRUTH:
+            same = [level for level in self.levels if level.casefold() == word.casefold()]
+            if len(same) == 1:
+                values = np.where(values == word, same[0], values)
         return values
 
     def one_hot(self, values: np.ndarray) -> np.ndarray:
@@ -130,15 +148,19 @@ class TableInputs:
         parts += [c.one_hot(as_text(columns[c.name])) for c in self.categories]
         return np.concatenate([part.astype(np.float32) for part in parts], axis=1)
 
-    def unknown(self, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The values (k,) of the rows with a level that is not among those learned, `MISSING` for a
-        missing one, by the names of the columns that have some."""
-        found = {}
+    def unknown(self, columns: Mapping[str, np.ndarray]) -> list[str]:
+        """What is to be said of rows with a level that is not among those learned, a sentence for
+        each column that has some."""
+        found = []
         for category in self.categories:
             values = category.as_levels(as_text(columns[category.name]))
             strange = values[~np.isin(values, category.levels)]
             if len(strange):
-                found[category.name] = np.where(strange == "", MISSING, strange)
+                said = examples(np.where(strange == "", MISSING, strange))
+                found.append(
+                    f"'{category.name}' has values that the model does not know in "
+                    f"{len(strange):,} of {len(values):,} rows: {said}"
+                )
         return found
 
     def to_dict(self) -> dict[str, Any]:

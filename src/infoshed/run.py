@@ -13,6 +13,7 @@ what earlier ones wrote, and refuses what later ones did.
 import json
 import math
 import platform
+import warnings
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from infoshed.attributes import Attribute, attribute_from_dict
 from infoshed.attributes.values import by_name
 from infoshed.checks import InfoshedError, check_choice
 from infoshed.files.frame import as_read
-from infoshed.inputs import Inputs, TableInputs, inputs_from_dict
+from infoshed.inputs import Inputs, TableInputs, UnknownValueWarning, inputs_from_dict
 from infoshed.io import load_state, read_json, save_state, write_json, write_text
 from infoshed.methods import METHODS
 from infoshed.nn import Model, build_model
@@ -50,7 +51,8 @@ class Config:
         average: decay of the averaged weights that the run keeps; 0 keeps the last weights.
         precision: of the encoder's arithmetic, a name in `PRECISIONS`.
         encoder: a name in `ENCODERS`, or "custom" for the caller's own module.
-        dim: columns of z. shape: of one input.
+        dim: columns of z. shape: of one input. bytes: whether inputs were uint8, of which a network
+            reads fractions of 255; None in runs of versions that did not note it.
         target: `Target.to_dict`. attribute: `Attribute.to_dict`.
         inputs: `Inputs.to_dict`, where x was made from the rows of a file.
     """
@@ -70,6 +72,7 @@ class Config:
     target: dict[str, Any]
     attribute: dict[str, Any]
     precision: str = "float32"
+    bytes: bool | None = None
     inputs: dict[str, Any] | None = None
 
     @property
@@ -189,11 +192,15 @@ class Run:
     def encode(self, x: Any) -> Tensor:
         """Representations z (n, dim) of inputs x (n, ...): numpy or torch, uint8 images or
         floats; of a run of a table of your own also rows as they are, a data frame or a dict of
-        columns. Raises `InfoshedError` when x has another shape than the training inputs, lacks a
-        column, or holds NaN."""
+        columns; an `UnknownValueWarning` tells of categories that training rows lacked. Raises
+        `InfoshedError` when x has another shape than the training inputs, lacks a column, holds
+        NaN, or is bytes where those were not."""
         columns = by_name(x)
         if columns is not None and isinstance(self.inputs, TableInputs):
-            x = torch.from_numpy(self.inputs(as_read(columns)))
+            columns = as_read(columns)
+            x = torch.from_numpy(self.inputs(columns))
+            for line in self.inputs.unknown(columns):
+                warnings.warn(line, UnknownValueWarning, stacklevel=2)
         if not isinstance(x, Tensor):
             array = np.asarray(x)
             if array.dtype.kind not in "biuf":
@@ -206,6 +213,11 @@ class Run:
         if tuple(x.shape[1:]) != tuple(self.config.shape) or x.ndim < 2:
             want = ", ".join(map(str, self.config.shape))
             raise InfoshedError(f"`x` must have shape (n, {want}), got {tuple(x.shape)}")
+        if x.dtype == torch.uint8 and self.config.bytes is False:
+            raise InfoshedError(
+                "`x` is uint8, which a network reads as fractions of 255, and the run was trained "
+                "on numbers of another type; give x.astype(float), in the training data's units"
+            )
         check_inputs(x)
         self.model.eval()
         parts = [self.model.encode(as_input(part)) for part in x.split(500)]

@@ -238,6 +238,8 @@ class Training:
         saved = Config.from_dict(read_json(folder / "config.json")).to_dict()
         now = self.config.to_dict()
         differ = [k for k in now if k != "epochs" and saved.get(k) != now[k]]
+        if saved.get("bytes") is None:  # a run of an earlier version
+            differ = [k for k in differ if k != "bytes"]
         if differ:
             name, before, after = differ[0], saved.get(differ[0]), now[differ[0]]
             if name == "options" and isinstance(before, dict) and before.keys() == after.keys():
@@ -378,6 +380,7 @@ def make_config(
         seed=int(seed),
         encoder="custom" if isinstance(encoder, nn.Module) else encoder or usual_encoder,
         shape=tuple(data.train.x.shape[1:]),
+        bytes=data.train.x.dtype == torch.uint8,
         target=data.target.to_dict(),
         attribute=data.attribute.to_dict(),
         inputs=None if data.inputs is None else data.inputs.to_dict(),

@@ -242,6 +242,12 @@ class DataSet:
                         f"data set '{self.name}', {name}: rows of `{part}` have shape "
                         f"{tuple(got)}, in the training data {tuple(want)}"
                     )
+            if (split.x.dtype == torch.uint8) != (self.train.x.dtype == torch.uint8):
+                raise InfoshedError(
+                    f"data set '{self.name}', {name}: x is {split.x.dtype}, in the training data "
+                    f"{self.train.x.dtype}; of uint8 a network reads fractions of 255, so give "
+                    "both as one type, in one unit"
+                )
         if not self.target.varies(self.train.y):
             one = "class" if names else "value"
             raise InfoshedError(f"data set '{self.name}': y has one {one} only; nothing to predict")

@@ -67,8 +67,7 @@ def unique(name: str, array: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nda
             )
         array = array.astype(np.int64)
     elif array.dtype.kind == "O":
-        missing = np.array([v is None or v != v for v in array])
-        refuse_missing(name, missing)
+        refuse_missing(name, ~present(array))
         if all(isinstance(v, bool | int | np.integer) for v in array):
             array = array.astype(np.int64)
         elif all(isinstance(v, bool | int | float | np.number) for v in array):

@@ -9,7 +9,8 @@ import numpy as np
 from cyclopts import Parameter
 
 from infoshed.commands.output import OUTPUT
-from infoshed.commands.rows import EXAMPLES, Rows, check_out, examples, read_rows, write_rows
+from infoshed.commands.rows import Rows, check_out, read_rows, write_rows
+from infoshed.inputs import EXAMPLES, examples
 from infoshed.run import load_run
 from infoshed.settings import DATA
 from infoshed.targets import Classes, Labels, Numbers, Target

@@ -10,14 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from infoshed.checks import InfoshedError
-from infoshed.data.columns import short
 from infoshed.inputs import ImageInputs, TableInputs, as_text
 from infoshed.io import atomic_path, write_text
 from infoshed.run import Run
 
 ARRAYS = (".npy", ".npz")
 WRITTEN = (".csv", ".npy")
-EXAMPLES = 3
 
 
 @dataclass(frozen=True)
@@ -103,11 +101,7 @@ def read_rows(run: Run, source: str, images: Path | None, keep: str | None = Non
         names = as_text(table.columns[inputs.column])
         return _pictures(inputs, images or path.parent, names, kept, y)
     x = _of_table(inputs, table.columns, path)
-    notes = tuple(
-        f"'{name}' has values that the model does not know in {len(values):,} of {len(x):,} rows: "
-        f"{examples(values)}"
-        for name, values in inputs.unknown(table.columns).items()
-    )
+    notes = tuple(inputs.unknown(table.columns))
     return Rows(x, np.ones(len(x), bool), notes, kept, y)
 
 
@@ -135,13 +129,6 @@ def write_rows(
             return
         write_text(out, text.getvalue())
     print(f"{len(cells):,} rows: {out}")
-
-
-def examples(values: np.ndarray) -> str:
-    """The commonest of the values (n,)."""
-    distinct, counts = np.unique(values, return_counts=True)
-    common = distinct[np.argsort(-counts, kind="stable")].tolist()
-    return ", ".join(map(short, common[:EXAMPLES])) + ", ..." * (len(common) > EXAMPLES)
 
 
 def _of_table(inputs: TableInputs, columns: dict[str, np.ndarray], path: Path) -> np.ndarray:

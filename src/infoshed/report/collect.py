@@ -25,7 +25,7 @@ from infoshed.types import DataSet, Split
 if TYPE_CHECKING:
     from infoshed.report.audit import Training
 
-NOT_SHOWN = ("attribute", "target", "inputs")  # of the configuration: as long as the data
+NOT_SHOWN = ("attribute", "target", "inputs", "bytes")  # of the configuration: as long as the data
 POINTS, SAMPLES, TRAIN_SAMPLES = 600, 20, 40
 NO_REPORT = "no report page: it needs matplotlib and jinja2 (pip install 'infoshed[report]')"
 

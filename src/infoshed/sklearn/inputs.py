@@ -1,11 +1,13 @@
 """What a scikit-learn user hands in, as arrays: X of a table or of images, and attributes.
 
-A numeric column becomes (x - mean) / deviation, under the row weights; a categorical column (text,
-categories or truth values of a data frame) one column per level, none of them for a level that is
-new at prediction. Images, arrays of four dimensions (n, channels, height, width), stay as they are.
+A numeric column (of objects too, if all are numbers) becomes (x - mean) / deviation, under the row
+weights; a categorical column (text, categories or truth values of a data frame) one column per
+level, none of them for a level that is new at prediction. Images, arrays of four dimensions (n,
+channels, height, width), stay as they are.
 """
 
 from dataclasses import asdict, dataclass
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ from infoshed.attributes import (
     Mixed,
     MultiCategorical,
 )
+from infoshed.attributes.values import present
 from infoshed.checks import InfoshedError, as_array, check_choice, check_same_length
 from infoshed.files.table import listed
 
@@ -123,7 +126,7 @@ def refuse_missing(X: Any) -> None:
     found = []
     for name, column in zip(X.columns, frame_columns(X), strict=True):
         try:
-            values = np.zeros(0) if is_categorical(column) else np.asarray(column, np.float64)
+            values = np.zeros(0) if is_categorical(column) else as_numbers(column)
         except (TypeError, ValueError):
             continue  # neither numbers nor categories: scikit-learn says so
         bad = int((~np.isfinite(values)).sum())
@@ -152,7 +155,25 @@ def is_categorical(column: Any) -> bool:
     """Whether a column of a data frame holds text, categories or truth values."""
     if str(column.dtype).lower().startswith(("category", "categorical", "enum", "bool")):
         return True
-    return np.asarray(column).dtype.kind in "OSUb"
+    values = np.asarray(column)
+    if values.dtype.kind != "O":
+        return values.dtype.kind in "SUb"
+    there = values[present(values)]  # numbers among objects, as of a transposed frame, are numbers
+    return not len(there) or not all(isinstance(v, Number) and not is_truth(v) for v in there)
+
+
+def is_truth(value: Any) -> bool:
+    """Whether a value is True or False, which Python counts among numbers."""
+    return isinstance(value, bool | np.bool_)
+
+
+def as_numbers(column: Any) -> np.ndarray:
+    """A numeric column as float64 (n,), NaN where missing. Raises `ValueError` or `TypeError` for
+    what is no number."""
+    values = np.asarray(column)
+    if values.dtype.kind == "O":
+        values = np.where(present(values), values, np.nan)
+    return values.astype(np.float64)
 
 
 def as_levels(column: Any) -> np.ndarray:
@@ -168,7 +189,7 @@ def numbers_of(X: Any, columns: list[Any], numeric: tuple[int, ...]) -> np.ndarr
     """The numeric columns of a data frame, (n, k) float64. Raises `ValueError` for NaN."""
     if not numeric:
         return np.empty((len(X), 0))
-    table = np.stack([np.asarray(columns[i], dtype=np.float64) for i in numeric], 1)
+    table = np.stack([as_numbers(columns[i]) for i in numeric], 1)
     return np.asarray(check_array(table, input_name="X"))
 
 
