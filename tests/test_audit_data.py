@@ -156,6 +156,14 @@ def test_a_tie_through_rare_values_is_inside_the_interval():
     assert information.value == pytest.approx(truth, abs=0.08)
 
 
+def test_tables_are_drawn_in_blocks(monkeypatch: pytest.MonkeyPatch):
+    rng = np.random.default_rng(0)
+    y, c = rng.integers(0, 3, 500), rng.integers(0, 4, 500)
+    whole = audit_data(y, c)
+    monkeypatch.setattr("infoshed.auditing.data.MOST_CELLS_AT_ONCE", 100)
+    assert audit_data(y, c) == whole
+
+
 def test_several_attributes_and_their_intersection():
     y, first = tied(1500, 0.7, 0)
     second = np.random.default_rng(1).integers(0, 2, 1500)

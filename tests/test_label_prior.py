@@ -114,6 +114,26 @@ def test_continuous_attributes_get_the_gaussian_posterior(deviations: tuple[floa
     np.testing.assert_allclose(prior.log_ratio(attribute.encode(points)), expected, atol=0.12)
 
 
+def test_many_values_beside_a_quantity_are_not_multiplied_with_each_other():
+    rng = np.random.default_rng(0)
+    y, site = rng.integers(0, 2, 30_000), rng.integers(0, 300, 30_000)
+    age = rng.normal(0.0, np.array([0.7, 1.4])[y])
+    attribute = infer_attribute({"site": site, "age": age})
+    prior = LabelPrior(
+        torch.from_numpy(y), attribute.encode({"site": site, "age": age}), attribute, 2
+    )
+    assert prior.weight is not None
+    assert prior.weight.shape[1] == 300 + 1 + 1  # and the square of the age
+    points = np.linspace(-2, 2, 9)
+    density = np.stack([norm.pdf(points, 0, s) for s in (0.7, 1.4)], 1)
+    expected = np.log(density / density.mean(1, keepdims=True))
+    found = [
+        prior.log_ratio(attribute.encode({"site": np.full(9, s), "age": points})).numpy()
+        for s in range(300)
+    ]
+    np.testing.assert_allclose(np.mean(found, 0), expected, atol=0.12)
+
+
 @pytest.mark.parametrize(("flips", "decided"), [(0.001, True), (0.02, False)])
 def test_it_knows_when_c_decides_y(flips: float, decided: bool):
     # H(Y|C) of a binary symmetric channel: 0.0079 nats at 0.001 (1.1% of H(Y)), 0.098 at 0.02.

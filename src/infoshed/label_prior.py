@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 WEIGHT_CAP = 30.0
 MANY = 256  # values of c
+MOST_CROSSED = 100  # features of which all products are taken, 5050 at most
 DECIDED = 0.03  # of H(Y)
 
 
@@ -89,12 +90,21 @@ class LabelPrior:
         self.decided = float(left) < DECIDED * -float((rows * rows.log()).sum())
 
     def _features(self, c: Tensor) -> Tensor:
-        """Features of c for the regression; squares and products too where c has quantities."""
+        """Features of c for the regression; squares and products too where c has quantities: of
+        these alone where c has many values beside, and no products of very many."""
         features = self.attribute.features(c)
-        if not self.attribute.heads:
-            i, j = torch.triu_indices(features.shape[1], features.shape[1])
-            features = torch.cat([features, features[:, i] * features[:, j]], 1)
-        return features
+        if self.attribute.heads:
+            return features
+        crossed = features
+        if features.shape[1] > MOST_CROSSED:
+            parts = self.attribute.parts
+            crossed = torch.cat([p.features(code) for p, code in
+                                 zip(parts, self.attribute.split(c), strict=True)
+                                 if not p.heads], 1)  # fmt: skip
+        if crossed.shape[1] > MOST_CROSSED:
+            return torch.cat([features, crossed.square()], 1)
+        i, j = torch.triu_indices(crossed.shape[1], crossed.shape[1])
+        return torch.cat([features, crossed[:, i] * crossed[:, j]], 1)
 
     def _design(self, c: Tensor) -> Any:
         """The features as the regression reads them, sparse where c has very many values."""

@@ -18,7 +18,7 @@ Where y or c is a quantity, both are those of `infoshed.estimate_mi`, the cells 
 it, and y is guessed from the tenths of c.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -50,6 +50,7 @@ MOST_ROWS = 10_000
 WEAK = 0.01  # of the smaller entropy
 TABLES = 999
 RESAMPLES = 500
+MOST_CELLS_AT_ONCE = 2_000_000
 GIVEN_AWAY = 0.99  # accuracy of guessing y from c, which the plug-in entropy of rare values fakes
 SIGNIFICANT = 0.05
 CELLS_NAMED = 8
@@ -218,21 +219,29 @@ def _table(
 def _of_counts(counts: np.ndarray, rng: np.random.Generator) -> tuple[Interval, float]:
     """I(C;Y) of a table with its interval, and the p-value of independence."""
     n, plug_in = int(counts.sum()), float(_plug_in(counts))
-    same = random_table(counts.sum(1), counts.sum(0)).rvs(TABLES, random_state=rng)
-    null = _plug_in(np.asarray(same))
+    table = random_table(counts.sum(1), counts.sum(0))
+    null = _plug_ins(TABLES, counts, lambda size: np.asarray(table.rvs(size, random_state=rng)))
     p = (1 + (null >= plug_in - 1e-12).sum()) / (1 + TABLES)
     least, most = plug_in - float(null.mean()), table_information(counts)
     top = min(float(entropy(counts.sum(axis))) for axis in (0, 1))
     place = float(np.clip(least / max(top - null.mean(), 1e-12), 0, 1))
     value = float(np.clip((1 - place) * least + place * most, 0.0, top))
-    tables = rng.multinomial(n, counts.ravel() / n, size=RESAMPLES).reshape(-1, *counts.shape)
-    spread = _plug_in(tables)
+    share = counts.ravel() / n
+    spread = _plug_ins(RESAMPLES, counts, lambda size: rng.multinomial(n, share, size=size))
     ends = percentile_interval(0.0, spread - spread.mean())
     assert ends.low is not None
     assert ends.high is not None
     low = max(0.0, min(least, most) + ends.low)
     high = min(top, max(least, most, 0.0) + ends.high)
     return Interval(value, min(value, low), max(value, high)), float(p)
+
+
+def _plug_ins(number: int, counts: np.ndarray, draw: Callable[[int], np.ndarray]) -> np.ndarray:
+    """I of so many tables like `counts` that `draw` gives, in blocks: an attribute of thousands of
+    values would need gigabytes at once."""
+    block = max(1, MOST_CELLS_AT_ONCE // counts.size)
+    sizes = [min(block, number - start) for start in range(0, number, block)]
+    return np.concatenate([_plug_in(draw(size).reshape(-1, *counts.shape)) for size in sizes])
 
 
 def _plug_in(counts: np.ndarray) -> np.ndarray:
