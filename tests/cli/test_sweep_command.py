@@ -14,6 +14,7 @@ from infoshed.experiments import runner
 from infoshed.experiments.base import Row
 from infoshed.experiments.rows import append_row, read_rows
 from infoshed.progress import RunsBar, working
+from own_files import people, write_table
 
 SWEEP = ("sweep", "digits", "--strengths", "0,1", "--seeds", "1", "--epochs", "1")
 HOME = Path("runs/sweep-digits")
@@ -97,6 +98,22 @@ def test_a_mistake_is_one_line(run: Cli, arguments: str, message: str):
     assert err.count("\n") == 1
     assert re.search(message, err), err
     assert not Path("runs").exists() or not list(Path("runs").rglob("rows.jsonl"))
+
+
+def test_a_sweep_does_not_go_on_with_a_file_that_has_changed(run: Cli):
+    write_table(Path("people.csv"), people())
+    command = ("sweep", "people.csv", "--target", "income", "--attribute", "sex", "--out", "all",
+               "--method", "plain", "--seeds", "1", "--epochs", "1")  # fmt: skip
+    assert run(*command).code == 0
+    assert run(*command).code == 0
+    other = run(*[*command[:3], "job", *command[4:]])  # another question to the same file
+    assert other.code == 0, other.err
+    table = people()
+    table["age"][7] = "99"
+    write_table(Path("people.csv"), table)
+    code, _, err = run(*command)
+    assert code == 2
+    assert "people.csv has changed since the runs in all were trained" in err
 
 
 def test_nothing_is_chosen_from_failures(run: Cli):

@@ -4,13 +4,15 @@ A sweep is an experiment of the user's own: the same rows, resumed in the same w
 to take is decided by `infoshed.experiments.choice`, from biased data alone.
 """
 
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from infoshed.checks import InfoshedError, check_choice, check_number
-from infoshed.data import load, loader_parameters
+from infoshed.data import DATASETS, load, loader_parameters
 from infoshed.experiments.base import Cell, Contender, Experiment, Job, Plan, Row, limited
 from infoshed.experiments.runner import Places, reproduce
 from infoshed.experiments.summary import place_of
@@ -23,7 +25,7 @@ from infoshed.types import DataSet
 FACTORS, SEEDS = (1.0, 0.3, 3.0, 0.1, 10.0, 0.0), 3
 QUICK_FACTORS, QUICK_SEEDS, QUICK_EPOCHS, QUICK_ROWS = (1.0, 0.3, 3.0, 0.0), 2, 8, 5000
 SETTINGS = ("epochs", "batch_size", "lr", "average", "encoder", "dim", "precision")  # of `fit`
-ROWS, RUNS, GRID = "rows.jsonl", "runs", "grid.json"
+ROWS, RUNS, GRID, DIGESTS = "rows.jsonl", "runs", "grid.json", "data.json"
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Sweep(Experiment):
         method: its name. grid: all its options, once for each strength or budget.
         seeds: how many, from 0.
         headline: of the validation split, so that progress shows no test figure.
+        digest: of the training rows, where they are of the user's own file; else empty.
     """
 
     cell: Cell
@@ -44,6 +47,7 @@ class Sweep(Experiment):
     grid: tuple[dict[str, Any], ...]
     seeds: int
     headline: str
+    digest: str = ""
 
     name: ClassVar[str] = "sweep"
     summary: ClassVar[str] = "one method over a grid of strengths or budgets"
@@ -102,6 +106,7 @@ def sweep(
     folder = sweep_folder(dataset, quick) if out is None else Path(out)
     places = Places(folder / ROWS, folder / RUNS, place.get("data_dir"), keep=True)
     folder.mkdir(parents=True, exist_ok=True)
+    note_data(folder, made.cell, made.digest)
     write_grid(folder, list(made.jobs([], Plan())))
     return reproduce(made, Plan(), places, jobs, ray=ray)
 
@@ -162,7 +167,34 @@ def make_sweep(
         training, QUICK_ROWS if quick else None,
     )  # fmt: skip
     name = " ".join([method, *(f"{k}={v}" for k, v in shared.items())])
-    return Sweep(cell, name, method, grid, seeds, f"{data.target.score.key}_validation")
+    digest = "" if dataset in DATASETS else digest_of(data)
+    return Sweep(cell, name, method, grid, seeds, f"{data.target.score.key}_validation", digest)
+
+
+def digest_of(data: DataSet) -> str:
+    """A short digest of the training rows as a network reads them."""
+    digest = hashlib.sha256()
+    for part in (data.train.x, data.train.y, data.train.c):
+        digest.update(part.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def note_data(folder: Path, cell: Cell, digest: str) -> None:
+    """Note in data.json what the data of `cell` held. Raises `InfoshedError` where runs in the
+    folder are of other rows: what is compared must be of the same."""
+    path = folder / DIGESTS
+    known = read_json(path) if path.is_file() else {}
+    if not isinstance(known, dict):
+        raise InfoshedError(f"{path} is not of a sweep; delete it")
+    if not digest:
+        return
+    name = json.dumps([cell.dataset, cell.params], sort_keys=True)
+    if known.get(name, digest) != digest:
+        raise InfoshedError(
+            f"{cell.dataset} has changed since the runs in {folder} were trained; give the sweep "
+            "another folder with --out, or delete that one"
+        )
+    write_json(path, known | {name: digest})
 
 
 def _grid(
