@@ -151,6 +151,7 @@ def test_padding_does_not_raise_the_pressure(steps: int, junk: float):
 
     def pressed(z: Tensor, c: Tensor) -> Tensor:
         shed = MutualInformationPenalty(DIM, attribute, c, CLASSES, pressure=1.0)
+        leaf = z
         for _ in range(3):
             leaf = z.clone().requires_grad_()
             shed(leaf, c, CLASSES)

@@ -76,16 +76,44 @@ def test_parts_of_a_data_set_that_do_not_fit_are_named(part: str, value: Any, me
         DataSet(**PARTS | {part: value})
 
 
+@pytest.mark.parametrize(
+    ("values", "c", "message"),
+    [
+        (C[:, 0], [[0], [2], [1]], "holds the code 2, but 'c' has codes 0 to 1 there"),
+        (C[:, 0], [[0.0], [1.0], [0.0]], "`c` must be integer codes, got torch.float32"),
+        (C[:, 0], [[0, 0], [1, 0], [0, 1]], r"shape \(n, 1\) as `attribute.encode` makes"),
+        (X[:, 0], [[0], [1], [0]], "`c` must be float32 codes, got torch.int64"),
+    ],
+)
+def test_codes_that_are_not_of_the_attribute_are_refused(values: Any, c: Any, message: str):
+    train, attribute = Split(X, Y, c), infer_attribute(values)  # type: ignore[arg-type]
+    parts: dict[str, Any] = {"train": train, "validation": train.rows(torch.arange(3)), "tests": {}}
+    with pytest.raises(InfoshedError, match=f"small', train: c are no codes of c: .*{message}"):
+        DataSet(**PARTS | parts | {"attribute": attribute})
+
+
+def test_codes_of_another_width_are_codes():
+    values = np.array([0.3, 1.5, -2.0])
+    train = Split(X, Y, infer_attribute(values).encode(values).double())  # type: ignore[arg-type]
+    assert train.c.dtype == torch.float32
+    assert Split(X, Y, C.astype(np.int8)).c.dtype == torch.int64  # type: ignore[arg-type]
+
+
 def test_bytes_and_numbers_are_not_mixed():
     pixels = Split(torch.from_numpy(X).to(torch.uint8), Y, C)  # type: ignore[arg-type]
+    mixed: dict[str, Any] = PARTS | {"tests": {"test": pixels}}
     with pytest.raises(InfoshedError, match=r"test: x is torch.uint8, in the training data torch"):
-        DataSet(**PARTS | {"tests": {"test": pixels}})
+        DataSet(**mixed)
     run = fit(DataSet(**PARTS), "plain", epochs=1, batch_size=2)
     assert run.config.bytes is False
     with pytest.raises(InfoshedError, match="`x` is uint8, which a network reads as fractions"):
         run.predict(X.astype(np.uint8))
     assert len(run.predict(X.astype(np.int64))) == 3
-    parts = {"train": pixels, "validation": pixels.rows(torch.arange(3)), "tests": {}}
+    parts: dict[str, Any] = {
+        "train": pixels,
+        "validation": pixels.rows(torch.arange(3)),
+        "tests": {},
+    }
     assert fit(DataSet(**PARTS | parts), "plain", epochs=1, batch_size=2).config.bytes
 
 

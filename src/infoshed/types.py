@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from infoshed.attributes import Attribute
+from infoshed.attributes.codes import check_codes
 from infoshed.checks import (
     InfoshedError,
     as_array,
@@ -115,6 +116,8 @@ class Split:
                 f"got {self.y.dtype} of shape {tuple(self.y.shape)}"
             )
         object.__setattr__(self, "y", self.y.float() if floats else self.y.long())
+        c = self.c.float() if self.c.is_floating_point() else self.c.long()
+        object.__setattr__(self, "c", c)
         check_same_length(x=self.x, y=self.y, c=self.c)
         if not len(self.y):
             raise InfoshedError("a split needs at least one row")
@@ -242,6 +245,14 @@ class DataSet:
                         f"data set '{self.name}', {name}: rows of `{part}` have shape "
                         f"{tuple(got)}, in the training data {tuple(want)}"
                     )
+            try:
+                check_codes(self.attribute, self.attribute.filled(split.c))
+            except (InfoshedError, IndexError, RuntimeError) as error:
+                why = error if isinstance(error, InfoshedError) else "they are of another form"
+                where = f"data set '{self.name}', {name}"
+                raise InfoshedError(
+                    f"{where}: c are no codes of {self.attribute.name}: {why}"
+                ) from None
             if (split.x.dtype == torch.uint8) != (self.train.x.dtype == torch.uint8):
                 raise InfoshedError(
                     f"data set '{self.name}', {name}: x is {split.x.dtype}, in the training data "
