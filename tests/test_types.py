@@ -88,8 +88,9 @@ def test_parts_of_a_data_set_that_do_not_fit_are_named(part: str, value: Any, me
 def test_codes_that_are_not_of_the_attribute_are_refused(values: Any, c: Any, message: str):
     train, attribute = Split(X, Y, c), infer_attribute(values)  # type: ignore[arg-type]
     parts: dict[str, Any] = {"train": train, "validation": train.rows(torch.arange(3)), "tests": {}}
+    parts["attribute"] = attribute
     with pytest.raises(InfoshedError, match=f"small', train: c are no codes of c: .*{message}"):
-        DataSet(**PARTS | parts | {"attribute": attribute})
+        DataSet(**PARTS | parts)
 
 
 def test_codes_of_another_width_are_codes():
