@@ -163,7 +163,7 @@ def test_a_gradient_that_is_not_finite_leaves_the_critic_as_it_was(critic: str, 
         grad_of(p).fill_(0.1)
     optimizer.step()
     before = [p.clone() for p in fitted.estimator.parameters()]
-    moments = optimizer.first.clone(), optimizer.second.clone()
+    moments, count = (optimizer.first.clone(), optimizer.second.clone()), optimizer.count.clone()
     grad_of(next(iter(fitted.estimator.parameters()))).view(-1)[0] = bad
     norm = optimizer.step()
     assert not torch.isfinite(norm)
@@ -171,6 +171,7 @@ def test_a_gradient_that_is_not_finite_leaves_the_critic_as_it_was(critic: str, 
         assert torch.equal(p, old)
     assert torch.equal(optimizer.first, moments[0])
     assert torch.equal(optimizer.second, moments[1])
+    assert torch.equal(optimizer.count, count)
 
 
 def test_moments_that_are_not_finite_are_left_out():

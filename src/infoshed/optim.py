@@ -96,6 +96,7 @@ class PackedAdam:
             grad_scale=None,
             found_inf=broken,
         )
+        self.count -= broken  # a step that was not taken corrects no bias
         return norm
 
     def state_dict(self) -> dict[str, Tensor]:

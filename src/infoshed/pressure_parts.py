@@ -110,6 +110,12 @@ def check_parts(attribute: Attribute, given: Mapping[str, Any]) -> None:
             f"give a strength or a budget for every part of '{attribute.name}'; "
             f"{', '.join(lacking)} has none (strength 0 only watches)"
         )
+    objects = [id(value) for value in given.values() if isinstance(value, Pressure)]
+    if len(set(objects)) < len(objects):
+        raise InfoshedError(
+            "one `Budget` or `FixedStrength` cannot follow the estimates of several parts; make "
+            "one for each"
+        )
 
 
 def _number(name: str, value: Any) -> float:
