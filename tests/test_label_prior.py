@@ -134,6 +134,14 @@ def test_many_values_beside_a_quantity_are_not_multiplied_with_each_other():
     np.testing.assert_allclose(np.mean(found, 0), expected, atol=0.12)
 
 
+@pytest.mark.parametrize("values", [np.arange(300) % 3, np.arange(300) / 7])
+def test_the_ratio_is_on_the_device_of_c(values: np.ndarray):
+    attribute = infer_attribute(values)
+    c = attribute.encode(values)
+    prior = LabelPrior(torch.arange(300) % 2, c, attribute, 2)
+    assert prior.log_ratio(c.to("meta")).device.type == "meta"
+
+
 @pytest.mark.parametrize(("flips", "decided"), [(0.001, True), (0.02, False)])
 def test_it_knows_when_c_decides_y(flips: float, decided: bool):
     # H(Y|C) of a binary symmetric channel: 0.0079 nats at 0.001 (1.1% of H(Y)), 0.098 at 0.02.

@@ -125,15 +125,18 @@ class LabelPrior:
         """What the regression says of every class, (n, classes), for codes without missing ones."""
         assert self.weight is not None
         assert self.bias is not None
+        weight, bias = self.weight.to(c.device), self.bias.to(c.device)
         if not self.many:
-            return F.linear(self._features(c), self.weight, self.bias)
-        return self.weight.T[c + self._places(c)].sum(1) + self.bias
+            return F.linear(self._features(c), weight, bias)
+        return weight.T[c + self._places(c)].sum(1) + bias
 
     def log_ratio(self, c: Tensor) -> Tensor:
-        """log p(y|c) - log p(y) for every class: codes (n, columns) -> (n, classes), in nats."""
+        """log p(y|c) - log p(y) for every class: codes (n, columns) -> (n, classes), in nats, on
+        the device of c."""
         if self.weight is None:
-            return torch.zeros(len(c), self.classes)
-        ratio = self._scores(self.attribute.filled(c)).log_softmax(1) - self.log_marginal
+            return torch.zeros(len(c), self.classes, device=c.device)
+        scores = self._scores(self.attribute.filled(c))
+        ratio = scores.log_softmax(1) - self.log_marginal.to(c.device)
         return torch.where(self.attribute.known(c)[:, None], ratio, 0)
 
     def weights(self, y: Tensor, c: Tensor) -> Tensor:
