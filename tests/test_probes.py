@@ -120,6 +120,20 @@ def test_picking_the_best_of_many_probes_at_chance_is_allowed_for():
     assert (part.worst["accuracy"].low or 1) < 0.5
 
 
+@pytest.mark.parametrize("kind", ["discrete", "continuous"])
+def test_copies_of_judged_rows_make_no_interval_narrower(kind: str):
+    fit, (z, c) = two_gaussians(600, 1.0, 0), two_gaussians(400, 1.0, 1)
+    key, probes = "nats", {"linear": PROBES["linear"]}
+    if kind == "continuous":
+        key, noise = "r2", np.random.default_rng(2).normal(size=1000)
+        fit, c = (fit[0], fit[1] + noise[:600]), c + noise[600:]
+    single = only(probe_leakage(*fit, z, c, probes=probes)).worst[key]
+    copied = only(probe_leakage(*fit, z.repeat(4, 0), c.repeat(4), probes=probes)).worst[key]
+    assert copied.value == pytest.approx(single.value, abs=0.02)
+    widths = [w.high - w.low for w in (single, copied) if w.high is not None and w.low is not None]
+    assert widths[1] == pytest.approx(widths[0], rel=0.2)
+
+
 def test_chance_and_balanced_accuracy_where_values_are_unequal():
     rng = np.random.default_rng(0)
     c = (rng.random(8000) < 0.9).astype(int)

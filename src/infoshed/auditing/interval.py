@@ -44,8 +44,19 @@ def percentile_interval(value: float, draws: np.ndarray, level: float = LEVEL) -
     return Interval(value, min(float(low), value), max(float(high), value), level)
 
 
-def resampled_means(values: np.ndarray, rng: np.random.Generator, draws: int = DRAWS) -> np.ndarray:
-    """Means of the columns of `values` (n, k) over resamples of its rows: (draws, k)."""
+def resampled_means(
+    values: np.ndarray,
+    rng: np.random.Generator,
+    draws: int = DRAWS,
+    groups: np.ndarray | None = None,
+) -> np.ndarray:
+    """Means of the columns of `values` (n, k) over resamples of its rows: (draws, k). Rows of one
+    of the `groups` (n,) are drawn together, as copies say the same thing once."""
+    sizes = np.ones(len(values))
+    if groups is not None:
+        inverse = np.unique(groups, return_inverse=True)[1]
+        sizes = np.bincount(inverse)
+        values = np.stack([np.bincount(inverse, column) for column in values.T], 1)
     n = len(values)
     times = (np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(draws))
-    return np.stack([counts @ values / n for counts in times])
+    return np.stack([counts @ values / (counts @ sizes) for counts in times])

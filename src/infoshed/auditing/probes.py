@@ -48,6 +48,7 @@ FIT_ROWS, JUDGED_ROWS = 20_000, 10_000
 LEAST_ROWS = 20
 EARLY_STOPPING_ROWS = 20  # for each value of c; a tenth of the rows is held out for stopping
 DRAWS = 1000
+CODE = 5  # rows for each distinct row of z, from which on z is a code, whose rows are no copies
 UNSEEN = 1e-4  # of the shares of c, mixed into q(c|z): no loss is infinite
 
 
@@ -258,6 +259,13 @@ def _fitted(model: Any, z: np.ndarray, target: np.ndarray) -> Any:
         return model.fit(z, target)
 
 
+def copies_of(z: np.ndarray) -> np.ndarray | None:
+    """Which rows of z (n, d) are copies of which, a number for each (n,); None where none are, and
+    where z takes so few values that it is a code."""
+    rows = np.unique(z, axis=0, return_inverse=True)[1].ravel()
+    return rows if len(z) / CODE <= rows.max() + 1 < len(z) else None
+
+
 def _discrete(
     name: str,
     z: tuple[np.ndarray, np.ndarray],
@@ -290,7 +298,8 @@ def _discrete(
     present = np.bincount(c, minlength=m)
     share = present[present > 0] / n
     entropy = float(-(share * np.log(share)).sum())
-    half = make_folds(c, None, 2, numpy_generator(seed, f"halves/{name}"))
+    copies = copies_of(z[1])
+    half = make_folds(c, copies, 2, numpy_generator(seed, f"halves/{name}"))
     nats, chosen = np.zeros((len(probes), n)), []
     for side in (0, 1):
         a, b = half == side, half != side
@@ -322,7 +331,13 @@ def _discrete(
     figures = np.stack([a[picked, rows] for a in (nats, hit, balanced_hit)], 1)
     rng = numpy_generator(seed, f"bootstrap/{name}")
     value = np.stack([figures[k].mean(0) for k in by_value])
-    draws = np.stack([resampled_means(figures[k], rng, DRAWS) for k in by_value], 1)
+    draws = np.stack(
+        [
+            resampled_means(figures[k], rng, DRAWS, None if copies is None else copies[k])
+            for k in by_value
+        ],
+        1,
+    )
     weights = {"nats": (0, share), "accuracy": (1, share)}
     weights |= {"balanced_accuracy": (2, np.full(len(share), 1 / len(share)))}
     worst = {
@@ -356,11 +371,12 @@ def _continuous(
     for j, (kind, probe) in enumerate(probes.items()):
         model = probe.regressor(len(target[0]), early, stream(seed, f"{name}/{kind}") % 2**32)
         error[j] = (c - _fitted(model, z[0], target[0]).predict(z[1])) ** 2
-    half = make_folds(np.zeros(n, int), None, 2, numpy_generator(seed, f"halves/{name}"))
+    copies = copies_of(z[1])
+    half = make_folds(np.zeros(n, int), copies, 2, numpy_generator(seed, f"halves/{name}"))
     chosen = [int(error[:, half == side].mean(1).argmin()) for side in (0, 1)]
     picked = np.where(half == 0, chosen[1], chosen[0])
     moments = np.stack([error[picked, np.arange(n)], c, c**2], 1)
-    draws = resampled_means(moments, numpy_generator(seed, f"bootstrap/{name}"), DRAWS)
+    draws = resampled_means(moments, numpy_generator(seed, f"bootstrap/{name}"), DRAWS, copies)
 
     def r2(moments: np.ndarray) -> np.ndarray:
         return 1 - moments[..., 0] / (moments[..., 2] - moments[..., 1] ** 2)
