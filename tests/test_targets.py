@@ -288,7 +288,7 @@ def test_where_c_decides_the_numbers_adjusted_losses_are_refused():
     tenth = target.strata(target.encode(y)).numpy()
     attribute = infer_attribute(tenth)
     split = Split(torch.from_numpy(y[:, None]), target.encode(y), attribute.encode(tenth))
-    same = DataSet("same", "", split, split, {}, attribute, target=target)
+    same = DataSet("same", "", split, split.rows(torch.arange(400)), {}, attribute, target=target)
     with pytest.raises(InfoshedError, match="decides"):
         fit(same, "adjust", epochs=1)
 

@@ -21,6 +21,7 @@ from infoshed.methods.mi import MI
 from infoshed.nn import Model, build_model
 from infoshed.pressure import Budget
 from infoshed.targets import Classes
+from infoshed.train import Training
 
 Check = Callable[[Run, Run], None]
 
@@ -41,26 +42,21 @@ def test_strength_matters(table: DataSet):
     assert not torch.equal(runs[0].model.head.weight, runs[1].model.head.weight)
 
 
-def test_without_averaging_the_last_weights_are_kept(table: DataSet):
-    class Kept(nn.Module):
-        """An encoder that can be looked at after training."""
+def test_without_averaging_the_last_weights_are_kept(
+    table: DataSet, monkeypatch: pytest.MonkeyPatch
+):
+    name, last, finish = "head.weight", [], Training.finish
 
-        def __init__(self):
-            super().__init__()
-            self.linear = nn.Linear(6, 8)
+    def look(training: Training) -> None:
+        last.append(training.model.state_dict()[name].clone())
+        finish(training)
 
-        def forward(self, x: Tensor) -> Tensor:
-            return self.linear(x)
-
-    last, averaged = Kept(), Kept()
-    run = fit(table, "plain", epochs=2, average=0, encoder=last)
-    torch.testing.assert_close(
-        run.model.state_dict()["encoder.linear.weight"], last.linear.weight.detach(), rtol=0, atol=0
-    )
-    run = fit(table, "plain", epochs=2, average=0.9, encoder=averaged)
-    assert not torch.equal(
-        run.model.state_dict()["encoder.linear.weight"], averaged.linear.weight.detach()
-    )
+    monkeypatch.setattr(Training, "finish", look)
+    run = fit(table, "plain", epochs=2, average=0)
+    assert torch.equal(run.model.state_dict()[name], last[0])
+    run = fit(table, "plain", epochs=2, average=0.9)
+    assert torch.equal(last[1], last[0])
+    assert not torch.equal(run.model.state_dict()[name], last[1])
 
 
 def test_averaged_weights_are_the_running_mean_by_hand(

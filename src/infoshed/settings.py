@@ -93,7 +93,7 @@ class SharedFlags:
     critic: Annotated[str | None, Parameter(group=METHOD)] = None
     "Estimator that is backpropagated; auto picks by the kind of attribute."
     critic_steps: Annotated[int | None, Whole, Parameter(group=METHOD)] = None
-    "Critic steps per encoder step, K (1; of mi 5 on tables, of mi-published 40)."
+    "Critic steps per encoder step, K (1). mi takes 5 on tables of your own, mi-published 40."
     critic_lr: Annotated[float | None, Parameter(group=METHOD)] = None
     "Learning rate of the critic (0.001)."
     levels: Annotated[str | None, Parameter(group=METHOD)] = None
