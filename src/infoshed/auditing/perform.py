@@ -34,7 +34,7 @@ from infoshed.auditing.record import MANY_VALUES, RARE, AttributeAudit, Audit, O
 from infoshed.checks import InfoshedError, check_choice, check_number, check_same_length
 from infoshed.information import table_information
 from infoshed.offline import estimate_mi
-from infoshed.offline.advice import data_warnings
+from infoshed.offline.advice import copies
 from infoshed.offline.crossfit import make_folds
 from infoshed.offline.estimate import PANELS
 from infoshed.offline.inputs import few_values, representation, without_singles
@@ -277,11 +277,8 @@ class _Job:
             labels = [str(k) for k in range(groups.max() + 1)]
             code, _ = few_values(groups, labels, MOST_PROBED, f"{name}, for the probes,", notes)
             values = code
-        ones = np.ones(len(z))
-        none = np.zeros(len(z), np.int64)
         # Copies of a row stay in one half: a probe that has seen a row knows its value.
-        _, copies, _ = data_warnings(z, None, [], none, ones, 2, name)
-        half = make_folds(code, copies, 2, numpy_generator(self.seed, f"audit halves/{name}"))
+        half = make_folds(code, copies(z)[1], 2, numpy_generator(self.seed, f"audit halves/{name}"))
         fit, judged = half == 0, half == 1
         try:
             (found,) = probe_leakage(

@@ -39,6 +39,7 @@ from sklearn.preprocessing import StandardScaler
 from infoshed.attributes import Attribute, MultiCategorical, infer_attribute
 from infoshed.auditing.interval import Interval, percentile_interval, resampled_means
 from infoshed.checks import InfoshedError, as_array, check_number, check_same_length
+from infoshed.offline.advice import copies
 from infoshed.offline.crossfit import make_folds
 from infoshed.offline.inputs import representation
 from infoshed.offline.stack import pool, pool_weights
@@ -48,7 +49,6 @@ FIT_ROWS, JUDGED_ROWS = 20_000, 10_000
 LEAST_ROWS = 20
 EARLY_STOPPING_ROWS = 20  # for each value of c; a tenth of the rows is held out for stopping
 DRAWS = 1000
-CODE = 5  # rows for each distinct row of z, from which on z is a code, whose rows are no copies
 UNSEEN = 1e-4  # of the shares of c, mixed into q(c|z): no loss is infinite
 
 
@@ -259,13 +259,6 @@ def _fitted(model: Any, z: np.ndarray, target: np.ndarray) -> Any:
         return model.fit(z, target)
 
 
-def copies_of(z: np.ndarray) -> np.ndarray | None:
-    """Which rows of z (n, d) are copies of which, a number for each (n,); None where none are, and
-    where z takes so few values that it is a code."""
-    rows = np.unique(z, axis=0, return_inverse=True)[1].ravel()
-    return rows if len(z) / CODE <= rows.max() + 1 < len(z) else None
-
-
 def _discrete(
     name: str,
     z: tuple[np.ndarray, np.ndarray],
@@ -298,8 +291,8 @@ def _discrete(
     present = np.bincount(c, minlength=m)
     share = present[present > 0] / n
     entropy = float(-(share * np.log(share)).sum())
-    copies = copies_of(z[1])
-    half = make_folds(c, copies, 2, numpy_generator(seed, f"halves/{name}"))
+    _, groups = copies(z[1])
+    half = make_folds(c, groups, 2, numpy_generator(seed, f"halves/{name}"))
     nats, chosen = np.zeros((len(probes), n)), []
     for side in (0, 1):
         a, b = half == side, half != side
@@ -333,7 +326,7 @@ def _discrete(
     value = np.stack([figures[k].mean(0) for k in by_value])
     draws = np.stack(
         [
-            resampled_means(figures[k], rng, DRAWS, None if copies is None else copies[k])
+            resampled_means(figures[k], rng, DRAWS, None if groups is None else groups[k])
             for k in by_value
         ],
         1,
@@ -371,12 +364,12 @@ def _continuous(
     for j, (kind, probe) in enumerate(probes.items()):
         model = probe.regressor(len(target[0]), early, stream(seed, f"{name}/{kind}") % 2**32)
         error[j] = (c - _fitted(model, z[0], target[0]).predict(z[1])) ** 2
-    copies = copies_of(z[1])
-    half = make_folds(np.zeros(n, int), copies, 2, numpy_generator(seed, f"halves/{name}"))
+    _, groups = copies(z[1])
+    half = make_folds(np.zeros(n, int), groups, 2, numpy_generator(seed, f"halves/{name}"))
     chosen = [int(error[:, half == side].mean(1).argmin()) for side in (0, 1)]
     picked = np.where(half == 0, chosen[1], chosen[0])
     moments = np.stack([error[picked, np.arange(n)], c, c**2], 1)
-    draws = resampled_means(moments, numpy_generator(seed, f"bootstrap/{name}"), DRAWS, copies)
+    draws = resampled_means(moments, numpy_generator(seed, f"bootstrap/{name}"), DRAWS, groups)
 
     def r2(moments: np.ndarray) -> np.ndarray:
         return 1 - moments[..., 0] / (moments[..., 2] - moments[..., 1] ** 2)

@@ -38,7 +38,7 @@ class Sweep(Experiment):
         method: its name. grid: all its options, once for each strength or budget.
         seeds: how many, from 0.
         headline: of the validation split, so that progress shows no test figure.
-        digest: of the training rows, where they are of the user's own file; else empty.
+        digest: of all rows, where they are of the user's own file; else empty.
     """
 
     cell: Cell
@@ -172,10 +172,11 @@ def make_sweep(
 
 
 def digest_of(data: DataSet) -> str:
-    """A short digest of the training rows as a network reads them."""
+    """A short digest of all rows as a network reads them."""
     digest = hashlib.sha256()
-    for part in (data.train.x, data.train.y, data.train.c):
-        digest.update(part.contiguous().numpy().tobytes())
+    for split in (data.train, data.validation, *data.tests.values()):
+        for part in (split.x, split.y, split.c):
+            digest.update(part.contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
 
 

@@ -6,9 +6,19 @@ from infoshed.offline.result import Reading
 
 FEW_ROWS = 200
 FEW_A_FOLD = 10  # rows of a value of c, for each fold; fewer do not teach it
+CODE = 5  # rows for each distinct row of z, beyond which z is a code
 CEILING = 0.98
 IMBALANCE = 0.95
 OVERFIT = -0.02  # nats of a judge that is no use, by more than chance
+
+
+def copies(z: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """The distinct row of z (n, d) that every row is, where z takes so few values that it is a
+    code, else None; and which rows are copies of which (n,), None where none are or z is a code."""
+    rows = np.unique(z, axis=0, return_inverse=True)[1].ravel()
+    if rows.max() + 1 < len(z) / CODE:
+        return rows, None
+    return None, rows if rows.max() + 1 < len(z) else None
 
 
 def data_warnings(
@@ -36,20 +46,18 @@ def data_warnings(
     constant = int((z.max(0) == z.min(0)).sum())
     if constant:
         said.append(f"{constant} of {z.shape[1]} columns of z are constant and were ignored")
-    rows = np.unique(z, axis=0, return_inverse=True)[1].ravel()
-    distinct, groups = None, None
-    if rows.max() + 1 < n / 5:
-        distinct = rows
-        if rows.max() + 1 > n / 50 and (z % 1 != 0).any():
+    distinct, groups = copies(z)
+    if distinct is not None:
+        if distinct.max() + 1 > n / 50 and (z % 1 != 0).any():
             said.append(
-                f"z takes {rows.max() + 1} distinct values only and was read as a code; if rows "
-                "were copied (oversampled, say), drop the copies: they make z seem to tell more"
+                f"z takes {distinct.max() + 1} distinct values only and was read as a code; if "
+                "rows were copied (oversampled, say), drop the copies: they make z seem to tell "
+                "more"
             )
-    elif rows.max() + 1 < n:
-        groups = rows
+    elif groups is not None:
         said.append(
-            f"{(np.bincount(rows)[rows] > 1).sum()} rows of z have exact copies; copies were kept "
-            "in one fold, since a judge that has seen a row knows its value"
+            f"{(np.bincount(groups)[groups] > 1).sum()} rows of z have exact copies; copies were "
+            "kept in one fold, since a judge that has seen a row knows its value"
         )
     if labels is not None:
         counts = np.bincount(labels, minlength=len(levels))
