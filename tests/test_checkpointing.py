@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from infoshed import DataSet, MutualInformationPenalty, ShedLayer
-from infoshed.distributed import fingerprint
+from infoshed.fingerprint import fingerprint
 
 
 class Net(nn.Module):

@@ -17,7 +17,8 @@ from torch.utils.checkpoint import checkpoint
 
 import infoshed
 from infoshed import Budget, DataSet, InfoshedError, MutualInformationPenalty, ShedLayer
-from infoshed.distributed import as_bytes, fingerprint
+from infoshed.distributed import as_bytes
+from infoshed.fingerprint import fingerprint
 from processes import in_two
 
 STEPS = 8

@@ -1,6 +1,7 @@
 """The user's own files as data sets: what is an input, how it is encoded, and the split."""
 
 import re
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -321,6 +322,36 @@ def test_pictures_and_those_that_do_not_open(tmp_path: Path):
     assert (flat == (data.train.y == data.classes.index("flat"))).all()
     grey = load(str(path), **asked, size=16, color=False)
     assert grey.train.x.shape[1:] == (1, 16, 16)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "matters"),
+    [("hours", "33.33", True), ("job", "smith", True), ("income", "low", True),
+     ("sex", "male", True), ("note", "another", False), (None, "", True)],
+)  # fmt: skip
+def test_a_fingerprint_is_of_the_cells_that_are_read_and_of_their_order(
+    data: DataSet, tmp_path: Path, column: str | None, value: str, matters: bool
+):
+    table = people()
+    if column is None:
+        table = {name: [*values[1:], values[0]] for name, values in table.items()}
+    else:
+        row = next(i for i in range(100, 200) if table[column][i] != value)
+        table[column][row] = value
+    path = str(write_table(tmp_path / "people.csv", table))
+    changed, other_split = load(path, **ASKED), load(path, **ASKED, seed=1)
+    assert (changed.fingerprint != data.fingerprint) is matters
+    assert changed.fingerprint == other_split.fingerprint
+    assert changed.fingerprint
+
+
+def test_a_picture_that_has_changed_changes_the_fingerprint(tmp_path: Path):
+    path = write_pictures(tmp_path / "photos")
+    asked = {"target": "label", "attribute": "camera", "images": str(tmp_path / "photos")}
+    before = load(str(path), **asked, size=16).fingerprint
+    assert load(str(path), **asked, size=16).fingerprint == before
+    shutil.copy(tmp_path / "photos" / "7.png", tmp_path / "photos" / "8.png")
+    assert load(str(path), **asked, size=16).fingerprint != before
 
 
 def test_categories_hold_for_attribute_and_target_too(tmp_path: Path):

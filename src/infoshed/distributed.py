@@ -20,7 +20,6 @@ machines are alike. What is decided on values of a batch is decided on the gathe
 process waits for another that has left out a missing attribute or a NaN.
 """
 
-import hashlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -30,6 +29,7 @@ from torch import Tensor
 
 from infoshed.checks import InfoshedError, check_choice, check_same_length
 from infoshed.estimators.standardize import finite
+from infoshed.fingerprint import fingerprint
 
 GROUPS = ("world", "alone")
 ARRAYS = ("z", "c", "y", "weights")
@@ -197,29 +197,3 @@ def as_bytes(array: Tensor) -> Tensor:
     """(n, ...) as bytes (n, width)."""
     rows = array.reshape(len(array), array.shape[1:].numel())
     return rows.clone(memory_format=torch.contiguous_format).view(torch.uint8)
-
-
-def fingerprint(state: Any) -> int:
-    """A number of 63 bits that differs for different states.
-
-    Args:
-        state: tensors and other values in dictionaries, lists and tuples.
-    """
-    digest = hashlib.sha256()
-
-    def add(value: Any) -> None:
-        if isinstance(value, Tensor):
-            flat = value.detach().cpu().contiguous().flatten()
-            digest.update(flat.view(torch.uint8).numpy().tobytes())
-        elif isinstance(value, dict):
-            for name in value:
-                digest.update(str(name).encode())
-                add(value[name])
-        elif isinstance(value, list | tuple):
-            for each in value:
-                add(each)
-        else:
-            digest.update(repr(value).encode())
-
-    add(state)
-    return int.from_bytes(digest.digest()[:8], "little") >> 1

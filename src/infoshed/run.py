@@ -11,7 +11,6 @@ what earlier ones wrote, and refuses what later ones did.
 """
 
 import json
-import math
 import platform
 import warnings
 from dataclasses import asdict, dataclass, field, fields
@@ -55,6 +54,8 @@ class Config:
             reads fractions of 255; None in runs of versions that did not note it.
         target: `Target.to_dict`. attribute: `Attribute.to_dict`.
         inputs: `Inputs.to_dict`, where x was made from the rows of a file.
+        fingerprint: of all rows of the user's own file, as in `DataSet`; empty where the data are
+            of none, and in runs of versions that did not note it.
     """
 
     dataset: str
@@ -74,6 +75,7 @@ class Config:
     precision: str = "float32"
     bytes: bool | None = None
     inputs: dict[str, Any] | None = None
+    fingerprint: str = ""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -313,29 +315,14 @@ def load_run(folder: str | Path, encoder: nn.Module | None = None) -> Run:
 
 def check_unchanged(config: Config, data: DataSet) -> None:
     """Raise `InfoshedError` where `data`, read again from the user's own file, are not those that
-    the run of this configuration was trained on. Splits are drawn from all rows: of a file with
-    other rows, test rows would be some that the run has seen."""
-    now = {"attribute": data.attribute.to_dict(), "target": data.target.to_dict()}
-    now["inputs"] = {} if data.inputs is None else data.inputs.to_dict()
-    was = {"attribute": config.attribute, "target": config.target, "inputs": config.inputs or {}}
-    differ = [name for name in now if not _alike(now[name], was[name])]
-    if differ:
+    the run of this configuration was trained on. Splits are drawn from all rows in their order: of
+    a file with other rows, test rows would be some that the run has seen."""
+    if config.fingerprint and config.fingerprint != data.fingerprint:
         raise InfoshedError(
-            f"{data.name} has changed since the run was trained on it: other {', '.join(differ)}. "
+            f"{data.name} has changed since the run was trained on it, in its rows or their order. "
             "Rows that the run has seen may be among its test rows now; train again, or audit "
             "what `infoshed encode RUN FILE` writes for rows that it has not seen"
         )
-
-
-def _alike(one: Any, other: Any) -> bool:
-    """Whether two JSON-able values are the same but for rounding, as machines sum differently."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_alike(one[k], other[k]) for k in one)
-    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
-        return len(one) == len(other) and all(map(_alike, one, other))
-    if isinstance(one, float) and isinstance(other, float | int):
-        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)
-    return one == other
 
 
 def write_metrics(folder: Path, rows: list[dict[str, Any]]) -> None:

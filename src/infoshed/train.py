@@ -23,7 +23,7 @@ from infoshed.label_prior import TargetPrior
 from infoshed.methods import METHODS, Setting, check_data, method_options
 from infoshed.nn import ENCODERS, PRECISIONS, Model
 from infoshed.progress import TrainingBar
-from infoshed.run import Config, Run, new_model, read_metrics, write_metrics
+from infoshed.run import Config, Run, check_unchanged, new_model, read_metrics, write_metrics
 from infoshed.seeds import seeded, torch_generator
 from infoshed.tracking import Trackers, tracker_names
 from infoshed.types import Batch, DataSet
@@ -235,13 +235,14 @@ class Training:
 
     def resume(self, folder: Path) -> list[dict[str, Any]]:
         """Load the last checkpoint in `folder`; returns the rows of its finished epochs."""
-        saved = Config.from_dict(read_json(folder / "config.json")).to_dict()
-        now = self.config.to_dict()
-        differ = [k for k in now if k != "epochs" and saved.get(k) != now[k]]
-        if saved.get("bytes") is None:  # a run of an earlier version
-            differ = [k for k in differ if k != "bytes"]
+        made, config = Config.from_dict(read_json(folder / "config.json")), self.config
+        if (made.dataset, made.params) == (config.dataset, config.params):
+            check_unchanged(made, self.data)
+        saved, now = made.to_dict(), config.to_dict()
+        unknown = [k for k in ("bytes", "fingerprint") if saved[k] in (None, "")]  # not noted then
+        differ = [k for k in now if k not in ("epochs", *unknown) and saved[k] != now[k]]
         if differ:
-            name, before, after = differ[0], saved.get(differ[0]), now[differ[0]]
+            name, before, after = differ[0], saved[differ[0]], now[differ[0]]
             if name == "options" and isinstance(before, dict) and before.keys() == after.keys():
                 name = next(k for k in after if before[k] != after[k])
                 before, after = before[name], after[name]
@@ -384,5 +385,6 @@ def make_config(
         target=data.target.to_dict(),
         attribute=data.attribute.to_dict(),
         inputs=None if data.inputs is None else data.inputs.to_dict(),
+        fingerprint=data.fingerprint,
         **values,
     )

@@ -189,6 +189,8 @@ class DataSet:
         params: what the data set was made with (for the run's record).
         shows_images: whether reports may show the inputs as pictures.
         inputs: how x was made from a file's rows, where it was; a run keeps it, for new files.
+        fingerprint: of all rows as the user's own file has them, by which a file that has changed
+            is known; empty where the data are of no such file.
         notes: what was decided in reading, for the user to check.
         target: the specification of y; unless given, classes of these names.
     """
@@ -204,6 +206,7 @@ class DataSet:
     params: dict[str, Any] = field(default_factory=dict)
     shows_images: bool = False
     inputs: Inputs | None = None
+    fingerprint: str = ""
     notes: tuple[str, ...] = ()
     target: Target = None  # type: ignore[assignment]  # made of `classes` where it is not given
 

@@ -260,7 +260,8 @@ def _of_run(
         )
     place = {"data_dir": data_dir} if data_dir else {}
     data = load(config.dataset, **config.params, **place)
-    check_unchanged(config, data)
+    for one in [run, *([] if other is None else [other])]:
+        check_unchanged(one.config, data)
     if fail_above is not None:
         _refuse_quantities(run.attribute.decode(data.train.c[:1]))
     with working(f"audit of {folder}") as say:

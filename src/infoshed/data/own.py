@@ -23,6 +23,7 @@ from infoshed.checks import InfoshedError, check_choice, check_number, columns_t
 from infoshed.data.columns import QUARTERS, nearest, proxies, read_inputs
 from infoshed.data.own_target import KINDS, TargetColumns, read_target, shares_text
 from infoshed.files.gaps import complete
+from infoshed.fingerprint import fingerprint
 from infoshed.inputs import ImageInputs, Inputs, TableInputs, as_text
 from infoshed.resnet import SMALLEST
 from infoshed.seeds import numpy_generator
@@ -47,12 +48,14 @@ Rows = Callable[[np.ndarray], torch.Tensor]
 @dataclass(frozen=True)
 class Content:
     """What the inputs are: in words, the function that learns from the training rows how x is made,
-    the lines of the table that is shown, and what else is to be said."""
+    the lines of the table that is shown, what else is to be said, and all of the file that x is
+    made of, for the fingerprint."""
 
     what: str
     learn: Callable[[np.ndarray], tuple[Inputs, Rows]]
     lines: list[list[str]]
     notes: list[str]
+    source: Any
 
 
 def own(
@@ -191,6 +194,7 @@ def own(
         params=params | {k: v for k, v in given.items() if v is not None} | {"seed": seed},
         shows_images=images is not None,
         inputs=inputs,
+        fingerprint=f"{fingerprint([y.columns, parts, content.source]):016x}",
         notes=(
             text_table(["column", "read as", "values", "missing"], lines, left=3),
             *(*dropped, *counters, *kind_notes, *content.notes, f"rows: {sizes}"),
@@ -332,7 +336,7 @@ def _table(
             inputs({name: v[rows] for name, v in found.inputs.items()})
         )
 
-    return Content(f"{len(found.inputs)} columns", learn, found.lines, notes)
+    return Content(f"{len(found.inputs)} columns", learn, found.lines, notes, found.inputs)
 
 
 def _pictures(
@@ -360,7 +364,11 @@ def _pictures(
     notes = [f"dropped: {failed:,} rows whose picture does not open (first: {first})"] * (
         failed > 0
     )
-    content = Content(f"pictures, {kind}", lambda _: (inputs, lambda r: pictures[r]), lines, notes)
+    files = text[named[0]][opened]
+    each = {name: fingerprint((folder / name).read_bytes()) for name in np.unique(files).tolist()}
+    content = Content(
+        f"pictures, {kind}", lambda _: (inputs, lambda r: pictures[r]), lines, notes, [files, each]
+    )
     return content, opened
 
 

@@ -4,7 +4,6 @@ A sweep is an experiment of the user's own: the same rows, resumed in the same w
 to take is decided by `infoshed.experiments.choice`, from biased data alone.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from infoshed.checks import InfoshedError, check_choice, check_number
-from infoshed.data import DATASETS, load, loader_parameters
+from infoshed.data import load, loader_parameters
 from infoshed.experiments.base import Cell, Contender, Experiment, Job, Plan, Row, limited
 from infoshed.experiments.runner import Places, reproduce
 from infoshed.experiments.summary import place_of
@@ -25,7 +24,7 @@ from infoshed.types import DataSet
 FACTORS, SEEDS = (1.0, 0.3, 3.0, 0.1, 10.0, 0.0), 3
 QUICK_FACTORS, QUICK_SEEDS, QUICK_EPOCHS, QUICK_ROWS = (1.0, 0.3, 3.0, 0.0), 2, 8, 5000
 SETTINGS = ("epochs", "batch_size", "lr", "average", "encoder", "dim", "precision")  # of `fit`
-ROWS, RUNS, GRID, DIGESTS = "rows.jsonl", "runs", "grid.json", "data.json"
+ROWS, RUNS, GRID, FINGERPRINTS = "rows.jsonl", "runs", "grid.json", "data.json"
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Sweep(Experiment):
         method: its name. grid: all its options, once for each strength or budget.
         seeds: how many, from 0.
         headline: of the validation split, so that progress shows no test figure.
-        digest: of all rows, where they are of the user's own file; else empty.
+        fingerprint: of the data, as in `DataSet`.
     """
 
     cell: Cell
@@ -47,7 +46,7 @@ class Sweep(Experiment):
     grid: tuple[dict[str, Any], ...]
     seeds: int
     headline: str
-    digest: str = ""
+    fingerprint: str = ""
 
     name: ClassVar[str] = "sweep"
     summary: ClassVar[str] = "one method over a grid of strengths or budgets"
@@ -106,7 +105,7 @@ def sweep(
     folder = sweep_folder(dataset, quick) if out is None else Path(out)
     places = Places(folder / ROWS, folder / RUNS, place.get("data_dir"), keep=True)
     folder.mkdir(parents=True, exist_ok=True)
-    note_data(folder, made.cell, made.digest)
+    note_data(folder, made.cell, made.fingerprint)
     write_grid(folder, list(made.jobs([], Plan())))
     return reproduce(made, Plan(), places, jobs, ray=ray)
 
@@ -167,35 +166,26 @@ def make_sweep(
         training, QUICK_ROWS if quick else None,
     )  # fmt: skip
     name = " ".join([method, *(f"{k}={v}" for k, v in shared.items())])
-    digest = "" if dataset in DATASETS else digest_of(data)
-    return Sweep(cell, name, method, grid, seeds, f"{data.target.score.key}_validation", digest)
+    headline = f"{data.target.score.key}_validation"
+    return Sweep(cell, name, method, grid, seeds, headline, data.fingerprint)
 
 
-def digest_of(data: DataSet) -> str:
-    """A short digest of all rows as a network reads them."""
-    digest = hashlib.sha256()
-    for split in (data.train, data.validation, *data.tests.values()):
-        for part in (split.x, split.y, split.c):
-            digest.update(part.contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
-
-
-def note_data(folder: Path, cell: Cell, digest: str) -> None:
-    """Note in data.json what the data of `cell` held. Raises `InfoshedError` where runs in the
-    folder are of other rows: what is compared must be of the same."""
-    path = folder / DIGESTS
+def note_data(folder: Path, cell: Cell, fingerprint: str) -> None:
+    """Note in data.json the fingerprint of the data of `cell`. Raises `InfoshedError` where runs in
+    the folder are of other rows: what is compared must be of the same."""
+    path = folder / FINGERPRINTS
     known = read_json(path) if path.is_file() else {}
     if not isinstance(known, dict):
         raise InfoshedError(f"{path} is not of a sweep; delete it")
-    if not digest:
+    if not fingerprint:
         return
     name = json.dumps([cell.dataset, cell.params], sort_keys=True)
-    if known.get(name, digest) != digest:
+    if known.get(name, fingerprint) != fingerprint:
         raise InfoshedError(
             f"{cell.dataset} has changed since the runs in {folder} were trained; give the sweep "
             "another folder with --out, or delete that one"
         )
-    write_json(path, known | {name: digest})
+    write_json(path, known | {name: fingerprint})
 
 
 def _grid(
