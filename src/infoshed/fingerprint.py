@@ -21,9 +21,9 @@ def fingerprint(state: Any) -> int:
     def add(value: Any) -> None:
         if isinstance(value, Tensor):
             flat = value.detach().cpu().contiguous().flatten()
-            digest.update(flat.view(torch.uint8).numpy())
+            digest.update(flat.view(torch.uint8).numpy().data)
         elif isinstance(value, np.ndarray):
-            digest.update(np.ascontiguousarray(value).view(np.uint8))
+            digest.update(np.ascontiguousarray(value).view(np.uint8).data)
         elif isinstance(value, bytes):
             digest.update(value)
         elif isinstance(value, dict):
