@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import infoshed
-from infoshed import Budget, DataSet, FixedStrength, InfoshedError, MutualInformationPenalty
+from infoshed import Budget, DataSet, FixedStrength, InfoshedError, MutualInformationPenalty, Ramp
 from infoshed.assignments import as_text, assignments
 from infoshed.attributes import infer_attribute
 from infoshed.methods.mi import MIOptions
@@ -154,6 +154,12 @@ def test_what_is_asked_is_read():
     assert isinstance(made, dict)
     assert isinstance(made["sex"], FixedStrength)
     assert isinstance(made["age"], Budget)
+    assert read_strength(" 0  to .3 over 2.50") == "0 to 0.3 over 2.5"
+    assert read_strength("0.3 to 0.3 over 2") == 0.3
+    assert read_strength("sex=1 to 0.1 over 3,age=1") == {"sex": "1 to 0.1 over 3", "age": 1.0}
+    ramp = make_pressures("1 to 0.1 over 3", None, ATTRIBUTE, torch.zeros(N).long(), C, epoch=20)
+    assert isinstance(ramp, Ramp)
+    assert (ramp.start, ramp.end, ramp.steps) == (1.0, 0.1, 60)
     assert float(made["age"].nats) == pytest.approx(0.02)
 
 
@@ -162,6 +168,10 @@ def test_what_is_asked_is_read():
     [
         ({"strength": "sex=much"}, "`strength of sex` must be a finite number"),
         ({"strength": "sex=1,sex=2"}, "each name once"),
+        ({"strength": "0 to 1"}, "must be a number, or a text like"),
+        ({"strength": "0 to much over 2"}, "`strength` must be a finite number"),
+        ({"strength": "0 to 1 over 0"}, "at least a part of an epoch"),
+        ({"strength": "sex=0 to -1 over 2"}, "`strength of sex` must be"),
         ({"strength": {"sex": -1}}, "`strength of sex` must be"),
         ({"strength": 1.0, "budget": {"sex": 1}}, "`strength` or `budget`, not both"),
         ({"strength": {"sex": 1}, "budget": {"sex": 1}}, "a strength or a budget for 'sex'"),

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from infoshed import (
     Budget,
@@ -16,6 +18,7 @@ from infoshed import (
     FixedStrength,
     InfoshedError,
     MutualInformationPenalty,
+    Ramp,
     Run,
     fit,
     infer_attribute,
@@ -37,6 +40,61 @@ def test_fixed_strength_does_not_move():
 def test_fixed_strength_refuses_what_is_no_strength(strength: Any):
     with pytest.raises(InfoshedError, match="`strength` must be a finite number at least 0"):
         FixedStrength(strength)
+
+
+@pytest.mark.parametrize(("start", "end"), [(0.0, 0.4), (0.4, 0.1)])
+def test_a_ramp_moves_evenly_and_stays(start: float, end: float):
+    pressure, seen = Ramp(start, end, steps=4), []
+    for _ in range(6):
+        pressure.observe(torch.tensor(100.0))
+        pressure.advance()
+        seen.append(float(pressure.strength))
+    np.testing.assert_allclose(seen[:4], np.linspace(start, end, 5)[1:], rtol=1e-6)
+    np.testing.assert_allclose(seen[4:], end, rtol=1e-6)
+    other = Ramp(start, end, steps=4)
+    assert float(other.strength) == pytest.approx(start)
+    other.load_state_dict(pressure.state_dict())
+    assert float(other.strength) == pytest.approx(end)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"start": -1}, {"end": float("nan")}, {"steps": 0}, {"steps": "2"}], ids=str
+)
+def test_a_ramp_refuses_what_is_no_ramp(bad: dict[str, Any]):
+    with pytest.raises(InfoshedError, match=f"`{next(iter(bad))}` must be"):
+        Ramp(**{"start": 0, "end": 0.3, "steps": 10, **bad})
+
+
+def test_a_ramp_presses_as_the_strength_that_it_has_reached(table: DataSet):
+    """The first step under a ramp of two to 0.6 is one under 0.3, each later one under 0.6."""
+    batch = table.train.take(torch.arange(64))
+
+    def added(pressure: Pressure, calls: int) -> Tensor:
+        penalty, z = penalty_under(pressure, table), batch.x
+        for _ in range(calls):
+            z = batch.x.clone().requires_grad_()
+            penalty(z, batch.c)
+            z.square().mean().backward()
+        assert z.grad is not None
+        return z.grad - 2 * z.detach() / z.numel()
+
+    for calls, strength in (1, 0.3), (2, 0.6), (4, 0.6):
+        torch.testing.assert_close(
+            added(Ramp(0, 0.6, steps=2), calls), added(FixedStrength(strength), calls)
+        )
+
+
+def test_a_run_goes_on_in_the_middle_of_a_ramp(
+    table: DataSet, same_run: Callable[..., None], tmp_path: Path
+):
+    strength = "0.1 to 0.4 over 1.5"
+    whole = fit(table, epochs=3, strength=strength)
+    fit(table, epochs=1, strength=strength, out=tmp_path)
+    same_run(whole, fit(table, epochs=3, strength=strength, out=tmp_path, resume=True))
+    seen = [row["strength"] for row in whole.metrics]
+    steps = len(table.train) // whole.config.batch_size
+    expected = np.interp(np.arange(1, 3 * steps + 1), [0, 1.5 * steps], [0.1, 0.4])
+    np.testing.assert_allclose(seen, expected.reshape(3, steps).mean(1), rtol=1e-5)
 
 
 def observed(pressure: Budget, estimates: list[float]) -> list[float]:

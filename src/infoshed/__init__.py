@@ -24,7 +24,7 @@ from infoshed.label_prior import LabelPrior
 from infoshed.layer import ShedLayer
 from infoshed.methods import METHODS
 from infoshed.penalty import MutualInformationPenalty
-from infoshed.pressure import Budget, FixedStrength
+from infoshed.pressure import Budget, FixedStrength, Ramp
 from infoshed.run import Run, load_run
 from infoshed.targets import Classes, Labels, Numbers, Target
 from infoshed.train import fit
@@ -93,6 +93,7 @@ __all__ = [
     "MutualInformationPenalty",
     "NonFiniteError",
     "Numbers",
+    "Ramp",
     "Recipe",
     "Run",
     "ShedLayer",

@@ -78,8 +78,8 @@ class MutualInformationPenalty:
         y: training classes (n,); given, the penalty is I(Z;C|Y) instead of I(Z;C).
         weights: importance of the training rows (n,); given, the penalty is that of the weighted
             distribution, and `update` and `term` need weights too.
-        pressure: `FixedStrength` or `Budget`, or the number of a fixed strength; or a dict of these
-            by the name of each part of the attribute.
+        pressure: `FixedStrength`, `Ramp` or `Budget`, or the number of a fixed strength; or a dict
+            of these by the name of each part of the attribute.
         critic: a name in `ESTIMATORS`, or "auto".
         lr: learning rate of the critic's Adam.
         steps: critic steps per `update`.
@@ -336,6 +336,7 @@ class MutualInformationPenalty:
         Args:
             arriving: that gradient, (n, dim) or by step, times `scale`.
         """
+        self.pressure.advance()
         gradient, good = read.gradient, torch.isfinite(read.estimate)
         known, own = read.rows.known, read.rows.own
         task_gradient = (arriving.to(gradient.dtype) / scale).reshape(-1, gradient.shape[1])

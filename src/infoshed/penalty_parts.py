@@ -31,8 +31,8 @@ class PartPenalties(MutualInformationPenalty):
     """What `MutualInformationPenalty` is where `pressure` is a dict; see the module.
 
     Args:
-        pressure: `FixedStrength`, `Budget` or the number of a fixed strength by the name of each
-            part of the attribute. Others as in `MutualInformationPenalty`.
+        pressure: `FixedStrength`, `Ramp`, `Budget` or the number of a fixed strength by the name
+            of each part of the attribute. Others as in `MutualInformationPenalty`.
     """
 
     def __init__(

@@ -1,4 +1,8 @@
-"""How hard to press: a fixed strength, or a budget for the information held by a controller.
+"""How hard to press: a fixed strength, one that moves, or a budget held by a controller.
+
+A ramp moves the strength evenly in its first T steps and leaves it there,
+
+    s(t)  =  start + (end - start) min(t / T, 1).
 
 The budget controller is dual ascent on the logarithm of the strength s, a proportional term damping
 its swings (arXiv 2007.03964). With I the average of the newest estimates and B the budget,
@@ -32,7 +36,8 @@ LEAST = 1e-4  # strength; at which a budget does not bind
 
 
 class Pressure(ABC):
-    """Gives the present strength; `observe` is told each new estimate in nats."""
+    """Gives the present strength; `observe` is told each new estimate in nats, `advance` of each
+    step."""
 
     balanced: ClassVar[bool] = True
     """Whether the information gradient is scaled to be no longer than that of the task."""
@@ -44,6 +49,9 @@ class Pressure(ABC):
 
     def observe(self, estimate: Tensor) -> None:  # noqa: B027  a fixed pressure does not care
         """Take note of a new estimate (scalar, nats)."""
+
+    def advance(self) -> None:  # noqa: B027  only a ramp counts
+        """Called before the strength of a training step is read."""
 
     def state_dict(self) -> dict[str, Tensor]:
         """What `load_state_dict` needs to go on from here."""
@@ -63,6 +71,32 @@ class FixedStrength(Pressure):
     @property
     def strength(self) -> Tensor:
         return self.value
+
+
+class Ramp(Pressure):
+    """A strength that moves from `start` to `end` in so many training steps: up, to let the network
+    learn before it is pressed, or down, to give back in the end what pressing costs the label."""
+
+    def __init__(self, start: float, end: float, steps: float):
+        check_number("start", start, 0)
+        check_number("end", end, 0)
+        check_number("steps", steps, 1)
+        self.start, self.end, self.steps = float(start), float(end), float(steps)
+        self.step = torch.tensor(0)
+
+    @property
+    def strength(self) -> Tensor:
+        moved = min(int(self.step) / self.steps, 1.0)
+        return torch.tensor(self.start + (self.end - self.start) * moved)
+
+    def advance(self) -> None:
+        self.step = self.step + 1
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {"step": self.step}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        self.step = state["step"]
 
 
 class Budget(Pressure):

@@ -8,8 +8,12 @@ and never outweighs the task's. Strengths of their own are promises about each p
 gradient is balanced by itself (see `infoshed.penalty_parts`), all of them against the same: under
 one balance a part with a long gradient would leave none for the others, and changing one strength
 would change what all the others do.
+
+A strength that moves is written "0 to 0.3 over 2": from 0 evenly to 0.3 in the first two epochs,
+and 0.3 from there on (see `infoshed.pressure.Ramp`).
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,18 +22,21 @@ from torch import Tensor
 from infoshed.assignments import assignments
 from infoshed.attributes import Attribute
 from infoshed.checks import InfoshedError, check_number
-from infoshed.pressure import Budget, FixedStrength, Pressure, budget_nats, parse_budget
+from infoshed.pressure import Budget, FixedStrength, Pressure, Ramp, budget_nats, parse_budget
+
+RAMP = re.compile(r"(\S+) to (\S+) over (\S+)")  # strength, strength, epochs
 
 
-def read_strength(value: Any) -> float | dict[str, float]:
-    """A strength as a number, or by part: from a number, a dict, or a text "sex=0.3,age=1".
+def read_strength(value: Any) -> float | str | dict[str, float | str]:
+    """A strength as a number, or where it moves as a text, "0 to 0.3 over 2"; or by part: from a
+    number, a text, a dict, or a text "sex=0.3,age=1".
 
     Raises `InfoshedError` for what is no number, or below 0.
     """
     value = assignments(value)
     if not isinstance(value, Mapping):
-        return _number("strength", value)
-    return {str(name): _number(f"strength of {name}", one) for name, one in value.items()}
+        return _strength("strength", value)
+    return {str(name): _strength(f"strength of {name}", one) for name, one in value.items()}
 
 
 def read_budget(value: Any) -> Any:
@@ -64,6 +71,7 @@ def make_pressures(
     y: Tensor,
     c: Tensor,
     weights: Tensor | None = None,
+    epoch: int = 1,
 ) -> Pressure | dict[str, Pressure]:
     """The pressure, or one by the name of each part, as `MutualInformationPenalty` takes them.
 
@@ -71,6 +79,7 @@ def make_pressures(
         strength, budget: as read; numbers, or dicts by part which together name them all.
         y: training classes (n,). c: training codes (n, columns), missing ones too.
         weights: importance of the rows (n,).
+        epoch: steps of an epoch, by which a strength moves.
 
     Raises `InfoshedError` for a part that is not there, or is not named.
     """
@@ -84,14 +93,14 @@ def make_pressures(
     budgets: dict[str, Any] = budget if isinstance(budget, dict) else {}
     if not strengths and not budgets:
         one: Any = strength
-        return FixedStrength(one) if budget is None else held(budget, attribute, c)
+        return _moving(one, epoch) if budget is None else held(budget, attribute, c)
     check_parts(attribute, {**strengths, **budgets})
     pressures: dict[str, Pressure] = {}
     for part, codes in zip(attribute.parts, attribute.split(c), strict=True):
         pressures[part.name] = (
             held(budgets[part.name], part, codes)
             if part.name in budgets
-            else FixedStrength(strengths[part.name])
+            else _moving(strengths[part.name], epoch)
         )
     return pressures
 
@@ -116,6 +125,35 @@ def check_parts(attribute: Attribute, given: Mapping[str, Any]) -> None:
             "one `Budget` or `FixedStrength` cannot follow the estimates of several parts; make "
             "one for each"
         )
+
+
+def _moving(strength: float | str, epoch: int) -> Pressure:
+    """The pressure of a strength, as read."""
+    if not isinstance(strength, str):
+        return FixedStrength(strength)
+    start, end, epochs = _ramp("strength", strength)
+    return Ramp(start, end, max(1, epochs * epoch))
+
+
+def _ramp(name: str, text: str) -> tuple[float, float, float]:
+    """The two strengths and the epochs of "0 to 0.3 over 2"."""
+    words = RAMP.fullmatch(" ".join(text.split()))
+    if words is None:
+        raise InfoshedError(
+            f'`{name}` must be a number, or a text like "0 to 0.3 over 2" (epochs); got {text!r}'
+        )
+    start, end, epochs = (_number(name, word) for word in words.groups())
+    if epochs == 0:
+        raise InfoshedError(f"`{name}` moves over at least a part of an epoch; got {text!r}")
+    return start, end, epochs
+
+
+def _strength(name: str, value: Any) -> float | str:
+    """A strength in the form in which it is kept."""
+    if not isinstance(value, str) or " " not in value.strip():
+        return _number(name, value)
+    start, end, epochs = _ramp(name, value)
+    return start if start == end else f"{start:g} to {end:g} over {epochs:g}"
 
 
 def _number(name: str, value: Any) -> float:

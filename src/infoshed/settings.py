@@ -110,7 +110,7 @@ class TrainFlags(SharedFlags):
     seed: Annotated[int | None, Whole, Parameter(group=TRAINING)] = None
     "Seed of everything: split, colours, weights, batches (0)."
     strength: Annotated[float | str | None, Parameter(group=METHOD)] = None
-    "Weight of the penalty: for mi the paper's lambda (0.3), 0 is plain; of several: sex=0.3,age=1."
+    "For mi the paper's lambda (0.3), 0 is plain; or sex=1,age=0; or '0 to 0.3 over 2' epochs."
     budget: Annotated[str | float | None, Parameter(group=METHOD)] = None
     'Hold the information at a level: nats ("0.05"), a share of H(C) ("5%"), "label"; or sex=5%,...'
     on_alarm: Annotated[str | None, Parameter(group=METHOD)] = None

@@ -112,9 +112,9 @@ class Contender:
 
     def grid(self, factors: Sequence[float] = FACTORS) -> list[dict[str, Any]]:
         """All options for each strength: `factors` times the default one, in that order. A method
-        without a strength, or with one for each part of c, has one entry."""
+        without a strength, or with one that moves or one for each part of c, has one entry."""
         options = asdict(method_options(self.method, self.options))
-        if not options.get("strength") or isinstance(options["strength"], dict):
+        if not options.get("strength") or isinstance(options["strength"], dict | str):
             return [options]
         return [
             options | {"strength": float(f"{options['strength'] * factor:.6g}")}

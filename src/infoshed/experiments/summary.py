@@ -54,9 +54,10 @@ class Entry:
 
     @property
     def strength(self) -> float | None:
-        """The strength, if the method has one and it is the same for all parts of c."""
+        """The strength, if the method has one that does not move and is the same for all parts of
+        c."""
         strength = self.options.get("strength")
-        return None if isinstance(strength, dict) else strength
+        return None if isinstance(strength, dict | str) else strength
 
 
 def summarize(rows: Sequence[Row], best: str | None) -> list[Entry]:

@@ -52,8 +52,9 @@ class MIOptions:
     """Options of `mi`.
 
     Args:
-        strength: the paper's lambda; 0.3 unless it or a budget is given. For parts of c by
-            themselves a dict by their names, or a text "sex=0.3,age=1".
+        strength: the paper's lambda; 0.3 unless it or a budget is given. One that moves is a text,
+            "0 to 0.3 over 2": evenly in the first 2 epochs. For parts of c by themselves a dict by
+            their names, or a text "sex=0.3,age=1".
         budget: nats (0.05), a share of H(C) ("5%"), or "label" for I(Y;C), instead of strength; or
             by part, some of which may have a strength instead.
         conditional: penalise I(Z;C|Y), otherwise I(Z;C). Unless given: true, but false with
@@ -69,7 +70,7 @@ class MIOptions:
             budget by half and lower the strength, after every such epoch.
     """
 
-    strength: float | dict[str, float] | str | None = None
+    strength: float | str | dict[str, float | str] | None = None
     budget: float | str | dict[str, float | str] | None = None
     conditional: bool | None = None
     loss: str = "auto"
@@ -132,7 +133,13 @@ class MI(Plain):
             y if options.conditional else None,
             weights=train.weights,
             pressure=make_pressures(
-                options.strength, options.budget, attribute, y, c, train.weights
+                options.strength,
+                options.budget,
+                attribute,
+                y,
+                c,
+                train.weights,
+                max(1, len(train) // setting.batch_size),
             ),
             critic=options.critic,
             lr=options.critic_lr,
