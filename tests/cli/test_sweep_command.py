@@ -51,6 +51,18 @@ def test_a_sweep_is_made_shown_and_chosen_from(run: Cli):
     assert f"{best:.1%}" in with_oracle.out
 
 
+def test_a_strength_that_moves_is_one_of_the_grid(run: Cli):
+    ramp = "0 to 0.3 over 0.5"
+    done = run("sweep", "digits", "--strengths", f"0.3,{ramp}", "--seeds", "1", "--epochs", "1")
+    assert done.code == 0, done.err
+    assert f"strength {ramp}" in done.out
+    rows = read_rows(HOME / "rows.jsonl")
+    assert [row["options"]["strength"] for row in rows] == [0.3, ramp]
+    assert 0.15 < rows[1]["metrics"]["strength"] < 0.3  # of the epoch: half of it moving
+    names = [folder.name for folder in (HOME / "runs").iterdir()]
+    assert any(name.startswith("strength-0-to-0.3-over-0.5-seed0") for name in names)
+
+
 def test_settings_reach_every_run(run: Cli):
     done = run(
         "sweep", "digits", "--quick", "--method", "dann", "--strengths", "0.5", "--seeds", "1",
@@ -69,7 +81,10 @@ def test_settings_reach_every_run(run: Cli):
         ("sweep", "DATASET requires"),
         ("sweep mnist", "`data set` must be one of .*digits"),
         ("sweep digits --method magic", "`method` must be one of .*plain"),
-        ("sweep digits --strengths much", "numbers with commas between .*got 'much'"),
+        (
+            "sweep digits --strengths much",
+            "`strength` must be a finite number at least 0, got .much.",
+        ),
         ("sweep digits --strengths ,", "`strengths` must hold at least one strength"),
         ("sweep digits --strengths 1 --budgets 5%", "not both"),
         ("sweep digits --budgets lots", "`budget` must be nats"),

@@ -41,7 +41,8 @@ def sweep(
     dataset
         A data set by name, see `infoshed list`; or a file of your own, as in `infoshed train`.
     strengths
-        To try, with commas between; unless given, 0 to 10 times the method's default.
+        To try, with commas between, of mi also such as move ("0 to 0.3 over 2"); unless given, 0 to
+        10 times the method's default.
     budgets
         To try instead, for mi: nats, a share of H(C), or "label", with commas between.
     quick
@@ -68,8 +69,8 @@ def sweep(
     settings = {k: v for k, v in asdict(flags or SharedFlags()).items() if v is not None}
     try:
         run_sweep(
-            dataset, settings.pop("method", "mi"), strengths=listed(strengths, float),
-            budgets=listed(budgets, str), seeds=seeds, quick=quick, out=folder, jobs=jobs, ray=ray,
+            dataset, settings.pop("method", "mi"), strengths=listed(strengths),
+            budgets=listed(budgets), seeds=seeds, quick=quick, out=folder, jobs=jobs, ray=ray,
             **settings,
         )  # fmt: skip
     except KeyboardInterrupt:
@@ -138,14 +139,6 @@ def text_of(choices, split: str | None) -> str:
     return "\n\n".join([*parts, terminal_text(f"rule: {RULE}")]) + "\n"
 
 
-def listed(text: str | None, kind: type) -> list | None:
-    """The values between commas. Raises `InfoshedError` for a text that is no number where one
-    is wanted."""
-    if text is None:
-        return None
-    try:
-        return [kind(part.strip()) for part in text.split(",") if part.strip()]
-    except ValueError:
-        raise InfoshedError(
-            f"`--strengths` must be numbers with commas between (0.1,0.3,1); got {text!r}"
-        ) from None
+def listed(text: str | None) -> list[str] | None:
+    """What is between commas."""
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]

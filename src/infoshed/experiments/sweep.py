@@ -71,7 +71,7 @@ def sweep(
     dataset: str,
     method: str = "mi",
     *,
-    strengths: Sequence[float] | None = None,
+    strengths: Sequence[float | str] | None = None,
     budgets: Sequence[float | str] | None = None,
     seeds: int | None = None,
     quick: bool = False,
@@ -135,7 +135,7 @@ def sweep_folder(dataset: str, quick: bool) -> Path:
 def make_sweep(
     dataset: str,
     method: str,
-    strengths: Sequence[float] | None,
+    strengths: Sequence[float | str] | None,
     budgets: Sequence[float | str] | None,
     seeds: int | None,
     quick: bool,
@@ -158,7 +158,7 @@ def make_sweep(
     grid = _grid(method, strengths, budgets, options, QUICK_FACTORS if quick else FACTORS)
     for options in grid:
         make_config(data, method, 0, options, **training)
-        if options.get("budget") is not None:
+        if "budget" in options:
             y, c = data.target.strata(data.train.y), data.train.c
             make_pressures(options["strength"], options["budget"], data.attribute, y, c)
     cell = Cell(
@@ -190,7 +190,7 @@ def note_data(folder: Path, cell: Cell, fingerprint: str) -> None:
 
 def _grid(
     method: str,
-    strengths: Sequence[float] | None,
+    strengths: Sequence[float | str] | None,
     budgets: Sequence[float | str] | None,
     shared: dict[str, Any],
     factors: Sequence[float],
