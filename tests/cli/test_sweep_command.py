@@ -83,7 +83,7 @@ def test_settings_reach_every_run(run: Cli):
         ("sweep digits --method magic", "`method` must be one of .*plain"),
         (
             "sweep digits --strengths much",
-            "`strength` must be a finite number at least 0, got .much.",
+            "`strength` must be a finite number at least 0; got .much.",
         ),
         ("sweep digits --strengths ,", "`strengths` must hold at least one strength"),
         ("sweep digits --strengths 1 --budgets 5%", "not both"),

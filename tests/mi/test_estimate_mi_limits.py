@@ -59,26 +59,6 @@ def test_z_without_variation_tells_nothing():
         assert "2 of 2 columns of z are constant and were ignored" in found.warnings
 
 
-def test_repeated_noise_is_not_mistaken_for_information():
-    # A judge that has seen a row knows the value of its copy; ungrouped, trees and nets show it.
-    z, c = noise(400, d=3, classes=2, seed=2)
-    twice = np.tile(np.arange(400), 2)
-    found = estimate_mi(z[twice], c[twice], folds=3)
-    assert found.nats < 0.03
-    assert found.null_p > 0.01
-    assert any(w.startswith("800 rows of z have exact copies") for w in found.warnings)
-
-
-def test_many_copies_are_read_as_a_code_and_the_reader_is_told():
-    z, c = noise(100)
-    many = np.repeat(np.arange(100), 8)
-    found = estimate_mi(z[many], c[many], estimator="quick")
-    assert "table" in found.judges
-    assert any("drop the copies" in w for w in found.warnings)
-    codes = build_case("discrete_codes").draw(800, seed=0)
-    assert not any("drop the copies" in w for w in quick(codes).warnings)
-
-
 def test_few_candidates_have_a_ceiling_that_is_told():
     rng = np.random.default_rng(0)
     c = rng.normal(size=(60, 1))
@@ -236,16 +216,6 @@ def test_a_constant_z_is_independent_of_a_sorted_c(estimator: str):
     found = estimate_mi(np.zeros((300, 3)), c, estimator=estimator)
     assert found.nats < 1e-3
     assert found.null_p > 0.2
-
-
-def test_copies_are_tested_once_by_named_estimators():
-    p = []
-    for seed in range(12):
-        rng = np.random.default_rng(seed)
-        z, c = np.repeat(rng.normal(size=(2, 60)), 4, 1)
-        p.append(estimate_mi(z, c, estimator="gaussian", seed=seed).null_p)
-    assert np.mean(np.array(p) <= 0.1) <= 0.25
-    assert np.mean(p) > 0.3
 
 
 def test_weights_that_untie_leave_nothing_to_find_for_a_named_estimator():

@@ -278,7 +278,9 @@ class _Job:
             code, _ = few_values(groups, labels, MOST_PROBED, f"{name}, for the probes,", notes)
             values = code
         # Copies of a row stay in one half: a probe that has seen a row knows its value.
-        half = make_folds(code, copies(z)[1], 2, numpy_generator(self.seed, f"audit halves/{name}"))
+        half = make_folds(
+            code, copies(z, values)[1], 2, numpy_generator(self.seed, f"audit halves/{name}")
+        )
         fit, judged = half == 0, half == 1
         try:
             (found,) = probe_leakage(

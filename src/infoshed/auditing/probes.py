@@ -291,7 +291,7 @@ def _discrete(
     present = np.bincount(c, minlength=m)
     share = present[present > 0] / n
     entropy = float(-(share * np.log(share)).sum())
-    _, groups = copies(z[1])
+    _, groups = copies(z[1], target[1])
     half = make_folds(c, groups, 2, numpy_generator(seed, f"halves/{name}"))
     nats, chosen = np.zeros((len(probes), n)), []
     for side in (0, 1):
@@ -364,7 +364,7 @@ def _continuous(
     for j, (kind, probe) in enumerate(probes.items()):
         model = probe.regressor(len(target[0]), early, stream(seed, f"{name}/{kind}") % 2**32)
         error[j] = (c - _fitted(model, z[0], target[0]).predict(z[1])) ** 2
-    _, groups = copies(z[1])
+    _, groups = copies(z[1], target[1])
     half = make_folds(np.zeros(n, int), groups, 2, numpy_generator(seed, f"halves/{name}"))
     chosen = [int(error[:, half == side].mean(1).argmin()) for side in (0, 1)]
     picked = np.where(half == 0, chosen[1], chosen[0])

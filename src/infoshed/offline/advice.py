@@ -7,22 +7,44 @@ from infoshed.offline.result import Reading
 FEW_ROWS = 200
 FEW_A_FOLD = 10  # rows of a value of c, for each fold; fewer do not teach it
 CODE = 5  # rows for each distinct row of z, beyond which z is a code
+MASS = 0.05  # of all rows; so many alike are a value of z, no copies
+CHANCE = 0.1  # of the values that occur twice
 CEILING = 0.98
 IMBALANCE = 0.95
 OVERFIT = -0.02  # nats of a judge that is no use, by more than chance
 
 
-def copies(z: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """The distinct row of z (n, d) that every row is, where z takes so few values that it is a
-    code, else None; and which rows are copies of which (n,), None where none are or z is a code."""
-    rows = np.unique(z, axis=0, return_inverse=True)[1].ravel()
-    if rows.max() + 1 < len(z) / CODE:
+def copies(z: np.ndarray, *shared: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Which rows of z (n, d) are the same.
+
+    Args:
+        shared: what copies of a row have in common besides (n,) or (n, k), such as c and y.
+
+    Returns the distinct row of z that every row is, where z takes so few values that it is a code,
+    else None; and which rows are copies of which (n,), None where none are or z is a code. Rows
+    that agree in z alone are not copies but a value that z takes often, as a unit does that is
+    switched off: such a value may tell of c, each row by itself. So is one of more than
+    `MASS` of all rows; and where more than `CHANCE` of all values that occur twice have rows that
+    differ in what is shared, z is coarse and no row a copy.
+    """
+    n, rows = len(z), np.unique(z, axis=0, return_inverse=True)[1].ravel()
+    sizes = np.bincount(rows)
+    if len(sizes) < n / CODE:
         return rows, None
-    return None, rows if rows.max() + 1 < len(z) else None
+    columns = [np.unique(one, axis=0, return_inverse=True)[1].ravel() for one in shared]
+    whole = np.unique(np.column_stack([rows, *columns]), axis=0)
+    mixed = np.bincount(whole[:, 0].astype(np.int64)) > 1
+    if not (sizes > 1).any() or mixed.sum() > CHANCE * (sizes > 1).sum():
+        return None, None
+    single = (mixed | (sizes > MASS * n))[rows]
+    if not (sizes[rows] > 1)[~single].any():
+        return None, None
+    return None, np.where(single, len(sizes) + np.arange(n), rows)
 
 
 def data_warnings(
     z: np.ndarray,
+    codes: np.ndarray,
     labels: np.ndarray | None,
     levels: list[str],
     y: np.ndarray,
@@ -33,7 +55,8 @@ def data_warnings(
     """What can be said before estimating.
 
     Args:
-        z: (n, d). labels: values of c (n,) with their names `levels`; None where continuous.
+        z: (n, d). codes: of c (n, columns). labels: its values (n,) with their names `levels`;
+            None where continuous.
         y: classes (n,). weights: (n,) of mean 1.
 
     Returns the distinct row of z that every row is, where z is discrete (else None); groups of
@@ -46,7 +69,7 @@ def data_warnings(
     constant = int((z.max(0) == z.min(0)).sum())
     if constant:
         said.append(f"{constant} of {z.shape[1]} columns of z are constant and were ignored")
-    distinct, groups = copies(z)
+    distinct, groups = copies(z, codes, y)
     if distinct is not None:
         if distinct.max() + 1 > n / 50 and (z % 1 != 0).any():
             said.append(

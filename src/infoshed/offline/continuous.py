@@ -30,8 +30,7 @@ from torch import Tensor, nn
 
 from infoshed.nn import mlp
 from infoshed.offline.crossfit import Judge
-from infoshed.offline.net import HELD_OUT
-from infoshed.offline.stopping import fit_stopped
+from infoshed.offline.stopping import fit_stopped, stopping_rows
 from infoshed.offline.views import Views
 
 BLOCK = 1000
@@ -51,6 +50,7 @@ class ContinuousProblem:
         z, c: their views, n rows each. y: classes (n,), zeros where there is none.
         weights: (n,) of mean 1.
         candidates: (n, b) positions of the rows whose c are tried; see `make_candidates`.
+        groups: (n,) which rows are copies of one; or None.
     """
 
     z: Views
@@ -58,6 +58,7 @@ class ContinuousProblem:
     y: np.ndarray
     weights: np.ndarray
     candidates: np.ndarray
+    groups: np.ndarray | None
 
 
 def make_candidates(
@@ -123,9 +124,8 @@ def _scores(
     classes = int(y.max()) + 1
     if classes > 1:
         x = np.concatenate([x, np.eye(classes, dtype=np.float32)[y]], 1)
-    held_out = np.zeros(len(train), bool)
-    rng = np.random.default_rng(seed)
-    held_out[rng.permutation(len(train))[: len(train) // HELD_OUT]] = True
+    groups = None if problem.groups is None else problem.groups[train]
+    held_out = stopping_rows(np.random.default_rng(seed).permutation(len(train)), groups)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         critics: dict[str, _Critic] = {"separable": _Separable(x.shape[1], values.shape[1])}

@@ -38,21 +38,30 @@ def make_folds(
 
 
 def held_out_scores(
-    judge: Judge, fold: np.ndarray, target: np.ndarray, width: int, seed: int, part: int = 1
+    judge: Judge,
+    fold: np.ndarray,
+    target: np.ndarray,
+    width: int,
+    seed: int,
+    part: int = 1,
+    groups: np.ndarray | None = None,
 ) -> tuple[list[str], np.ndarray]:
     """Names of the judges, and scores (judges, n, width) of `judge(train, test, seed)` for every
     fold, fitted on one in `part` of the rows of the other folds.
 
     Args:
         fold: of every row (n,). target: (n,); each of its values keeps its share in a part.
+        groups: rows of a group (n,) are in a part together, as copies say a thing once; or None.
     """
     names: list[str] = []
     scores = np.zeros((0, len(fold), width), np.float32)
     for k in range(int(fold.max()) + 1):
         test, train = np.flatnonzero(fold == k), np.flatnonzero(fold != k)
         if part > 1:
-            shuffled = np.random.default_rng(stream(seed, f"part/{k}")).permutation(train)
-            train = np.sort(shuffled[np.argsort(target[shuffled], kind="stable")][::part])
+            one = train if groups is None else train[np.unique(groups[train], return_index=True)[1]]
+            shuffled = np.random.default_rng(stream(seed, f"part/{k}")).permutation(one)
+            chosen = np.sort(shuffled[np.argsort(target[shuffled], kind="stable")][::part])
+            train = chosen if groups is None else train[np.isin(groups[train], groups[chosen])]
         found = judge(train, test, stream(seed, f"judges/{part}/{k}") % 2**31)
         if not names:
             names = list(found)

@@ -22,7 +22,8 @@ from scipy.special import logsumexp
 from sklearn.ensemble import ExtraTreesClassifier
 
 from infoshed.offline.crossfit import Judge
-from infoshed.offline.net import HELD_OUT, net_scores
+from infoshed.offline.net import net_scores
+from infoshed.offline.stopping import stopping_rows
 from infoshed.offline.subspace import class_means, informative_directions, within_covariance
 from infoshed.offline.views import Views
 
@@ -43,6 +44,7 @@ class DiscreteProblem:
         c: codes (n,). y: classes (n,), zeros where there is none. m: number of values of c.
         log_prior: log p(c|y) (n, m). weights: (n,) of mean 1.
         table: (n,) which distinct row of z it is, where z is discrete; else None.
+        groups: (n,) which rows are copies of one; or None.
     """
 
     views: Views
@@ -52,6 +54,7 @@ class DiscreteProblem:
     log_prior: np.ndarray
     weights: np.ndarray
     table: np.ndarray | None
+    groups: np.ndarray | None
 
     @property
     def cells(self) -> np.ndarray:
@@ -98,8 +101,8 @@ def _scores(
         "variance": _variance(views.scaled[train], cells, size, w, views.scaled[test]),
     }
     # The nets stop by rows which they must not have seen through the directions either.
-    held_out = np.zeros(len(train), bool)
-    held_out[rng.permutation(len(train))[: len(train) // HELD_OUT]] = True
+    groups = None if problem.groups is None else problem.groups[train]
+    held_out = stopping_rows(rng.permutation(len(train)), groups)
     fit = train[~held_out]
     directions, first_two = informative_directions(
         white[fit], problem.cells[fit], size, problem.weights[fit], rng, cubes=not quick

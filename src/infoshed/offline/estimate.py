@@ -174,7 +174,7 @@ def estimate_mi(
             most_groups = min(MOST_GROUPS, MOST_CELLS // classes_of_y)
             labels, levels = few_values(labels, levels, most_groups, name, warnings)
     strata = y_codes if labels is None else y_codes * len(levels) + labels
-    distinct, groups, advice = data_warnings(z, labels, levels, y_codes, weight, folds, name)
+    distinct, groups, advice = data_warnings(z, codes, labels, levels, y_codes, weight, folds, name)
     warnings += advice
     fold = make_folds(strata, groups, min(folds, len(z) // 2), rng)
     entropy, log_prior = None, np.zeros((0, 0))
@@ -188,14 +188,14 @@ def estimate_mi(
             warnings.append(BLIND)
         if labels is not None:
             problem = discrete.DiscreteProblem(
-                make_views(z), labels, y_codes, len(levels), log_prior, weight, distinct
+                make_views(z), labels, y_codes, len(levels), log_prior, weight, distinct, groups
             )
             panel = discrete.judges(problem, quick)
             target, blocks = labels, fold * (y_codes.max() + 1) + y_codes
         else:
             candidates, log_prior, target = continuous.make_candidates(fold, y_codes, weight, rng)
             problem = continuous.ContinuousProblem(
-                make_views(z), make_views(codes), y_codes, weight, candidates
+                make_views(z), make_views(codes), y_codes, weight, candidates, groups
             )
             panel = continuous.judges(problem, quick)
             blocks = candidates[:, 0]

@@ -15,9 +15,8 @@ from torch import Tensor
 from infoshed.attributes import Attribute
 from infoshed.estimators import ESTIMATORS, Estimator, build_estimator
 from infoshed.estimators.pairs import shuffle
-from infoshed.offline.net import HELD_OUT
 from infoshed.offline.result import LEAST_P, Reading
-from infoshed.offline.stopping import fit_stopped
+from infoshed.offline.stopping import fit_stopped, stopping_rows
 from infoshed.offline.views import standardize
 from infoshed.optim import adam
 from infoshed.seeds import seeded, torch_generator
@@ -66,7 +65,8 @@ def read_named(
         single[np.unique(groups, return_index=True)[1]] = True
     values, found, null = [], [], []
     for k in range(int(fold.max()) + 1):
-        train = _take(data, torch.from_numpy(np.flatnonzero(fold != k)))
+        others = np.flatnonzero(fold != k)
+        train = _take(data, torch.from_numpy(others))
         test = _take(data, torch.from_numpy(rows[fold[rows] == k]))
         once = _take(data, torch.from_numpy(np.flatnonzero((fold == k) & single)))
         if len(once[0]) < 2:  # few rows, kept together in groups
@@ -77,7 +77,7 @@ def read_named(
             )
         generator = torch_generator(seed, f"estimator/{k}")
         if estimator.fitted:
-            _fit(estimator, train, generator)
+            _fit(estimator, train, None if groups is None else groups[others], generator)
         values.append(_chunks(estimator, test, generator))
         found.append(
             values[-1].mean() if groups is None else _chunks(estimator, once, generator).mean()
@@ -114,11 +114,12 @@ def _crossed(data: Rows, generator: torch.Generator) -> Rows:
     return z, c[shuffle(len(z), y, generator, z.device)], y, w
 
 
-def _fit(estimator: Estimator, data: Rows, generator: torch.Generator) -> None:
-    n = len(data[0])
-    order = torch.randperm(n, generator=generator)
-    held_out = max(2, n // HELD_OUT)  # an estimate needs two rows
-    keep, fit = order[:held_out], order[held_out:]
+def _fit(
+    estimator: Estimator, data: Rows, groups: np.ndarray | None, generator: torch.Generator
+) -> None:
+    order = torch.randperm(len(data[0]), generator=generator)
+    held_out = torch.from_numpy(stopping_rows(order.numpy(), groups, least=2))[order]
+    keep, fit = order[held_out], order[~held_out]  # an estimate needs two rows
     optimizer = adam(estimator.parameters(), LEARNING_RATE)
 
     def batches() -> list[Tensor]:

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from infoshed.nn import mlp
 from infoshed.offline.stopping import fit_stopped
 
-HELD_OUT = 8  # one row of so many is kept for stopping
 PATIENCE = 4
 
 

@@ -57,7 +57,7 @@ def read(
     """
     n, m = log_prior.shape
     names, full = held_out_scores(judge, fold, target, m, seed)
-    _, half = held_out_scores(judge, fold, target, m, seed, part=2)
+    _, half = held_out_scores(judge, fold, target, m, seed, 2, groups)
     rows = np.arange(n)
     pooled, value_full, value_half = np.zeros((n, m)), np.zeros(n), np.zeros(n)
     for k in range(int(fold.max()) + 1):

@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterable
 from copy import deepcopy
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+
+HELD_OUT = 8  # one row of so many is kept for stopping
 
 
 def fit_stopped(
@@ -52,3 +55,17 @@ def fit_stopped(
         return False
     module.load_state_dict(kept)
     return True
+
+
+def stopping_rows(order: np.ndarray, groups: np.ndarray | None, least: int = 0) -> np.ndarray:
+    """Which of the rows (n,) are kept for stopping, one in `HELD_OUT` but `least` at least.
+
+    Args:
+        order: the rows (n,) in random order, the first of which are kept.
+        groups: of rows (n,) that are kept or fitted together, since a net that was fitted on a row
+            knows its copies; or None.
+    """
+    groups = np.arange(len(order)) if groups is None else groups
+    first = np.sort(np.unique(groups[order], return_index=True)[1])
+    chosen = order[first[: max(least, len(first) // HELD_OUT)]]
+    return np.isin(groups, groups[chosen])
