@@ -51,6 +51,16 @@ def test_a_sweep_is_made_shown_and_chosen_from(run: Cli):
     assert f"{best:.1%}" in with_oracle.out
 
 
+def test_what_nothing_can_be_chosen_by_is_said_before_training(run: Cli):
+    few = {name: values[:54] for name, values in people().items()}
+    write_table(Path("people.csv"), few)
+    asked = ("people.csv", "--target", "income", "--attribute", "sex", "--out", "all")
+    code, _, err = run("sweep", *asked, "--seeds", "1", "--epochs", "1")
+    assert code == 2
+    assert re.search(r"no setting could be chosen by the \d validation rows of people.csv", err)
+    assert not Path("all").exists()
+
+
 def test_a_strength_that_moves_is_one_of_the_grid(run: Cli):
     ramp = "0 to 0.3 over 0.5"
     done = run("sweep", "digits", "--strengths", f"0.3,{ramp}", "--seeds", "1", "--epochs", "1")

@@ -13,7 +13,16 @@ import pytest
 import torch
 from torch import nn
 
-from infoshed import METHODS, DataSet, InfoshedError, NonFiniteError, Run, fit, load_run
+from infoshed import (
+    METHODS,
+    DataSet,
+    DebiasedClassifier,
+    InfoshedError,
+    NonFiniteError,
+    Run,
+    fit,
+    load_run,
+)
 from infoshed.attributes import KINDS
 from infoshed.methods import COMMON, method_options
 from infoshed.run import new_model
@@ -277,3 +286,14 @@ def test_other_settings_do_not_resume(
     fit(table, method, epochs=1, out=tmp_path, **fast_options(method))
     with pytest.raises(InfoshedError, match=r"made with another `lr`: .*now 0\.123"):
         fit(table, method, lr=0.123, out=tmp_path, resume=True, **fast_options(method))
+
+
+@every_method
+def test_settings_of_the_scikit_learn_estimators_hold(method: str):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 120)
+    c = np.where(rng.random(120) < 0.8, y, 1 - y)
+    given: dict[str, Any] = {"epochs": 2, "batch_size": 30, "dim": 3, "lr": 2e-3}
+    model = DebiasedClassifier(method, **given)
+    config = model.fit(rng.normal(size=(120, 5)), y, sensitive_features=c).run_.config
+    assert {setting: getattr(config, setting) for setting in given} == given

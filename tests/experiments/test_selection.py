@@ -163,3 +163,24 @@ def test_missing_values_and_parts_of_one_value_tell_nothing(make_data: Callable[
     assert figures_for_selection(logits, gaps)["val_leakage"] < 0.05
     same = replace(data, validation=replace(split, c=0 * split.c))
     assert figures_for_selection(logits, same)["val_leakage"] == 0
+
+
+def test_values_of_one_row_each_count_as_one(make_data: Callable[..., DataSet]):
+    """A camera site seen once in the validation rows is no reason to refuse a whole run."""
+    data = make_data("categorical", 1600)
+    split, n = data.validation, len(data.validation)
+    logits = torch.nn.functional.one_hot(split.c[:, 0] % 2, 2) * 3.0
+    logits = logits + torch.randn(n, 2, generator=torch.Generator().manual_seed(0))
+    seldom = torch.arange(n) > n // 3
+    own = torch.where(seldom, 10 + torch.arange(n), split.c[:, 0] % 2)
+    one = torch.where(seldom, 10, split.c[:, 0] % 2)
+
+    def told(c: torch.Tensor) -> float:
+        attribute = infer_attribute(c.numpy())
+        some = replace(split, c=attribute.encode(c.numpy()))
+        train = some.rows(torch.arange(n))
+        made = replace(data, train=train, validation=some, tests={}, attribute=attribute)
+        return figures_for_selection(logits, made)["val_leakage"]
+
+    assert told(own) == pytest.approx(told(one), abs=1e-6)
+    assert told(own) > 0.05

@@ -29,6 +29,43 @@ def test_few_rows_give_a_number_and_a_warning(n: int, kind: str):
     assert found.warnings[0].startswith(f"only {n} rows")
 
 
+@pytest.mark.parametrize("size", [2, 3, 20])
+def test_small_classes_of_y_do_not_pass_for_information(size: int):
+    found = []
+    for seed in range(4):
+        z, c = noise(600, classes=2, seed=seed)
+        y = np.arange(600) // size
+        if size == 2:
+            y[300:] = 1000  # half of the rows are of one large class
+        found.append(estimate_mi(z, c, y=y, estimator="quick", seed=seed))
+    assert np.mean([one.nats for one in found]) < 0.03
+    said = "300 rows of classes of y with fewer than 3 rows were left out"
+    assert all(
+        (found[0].rows, one.warnings[0].startswith(said)) == (300, True) for one in found
+    ) == (size == 2)
+
+
+def test_classes_of_y_that_nothing_can_be_learned_in_are_refused():
+    z, c = noise(100, classes=2)
+    with pytest.raises(InfoshedError, match="only 0 rows are of a class of y with at least 3"):
+        estimate_mi(z, c, y=np.arange(100) // 2, estimator="quick")
+
+
+def test_weights_that_leave_hardly_a_row_are_refused():
+    z, c = noise(100, classes=2)
+    weights = np.full(100, 1e-20)
+    weights[3] = 1.0
+    with pytest.raises(InfoshedError, match=r"leave an effective 1\.0 of 100 rows"):
+        estimate_mi(z, c, weights=weights, estimator="quick")
+
+
+def test_no_more_is_read_of_a_quantity_than_its_candidates_can_show():
+    z = np.random.default_rng(0).normal(size=(12, 2))
+    found = estimate_mi(z, z[:, 0], folds=5)
+    assert found.nats <= np.log(12)
+    check_sound(found)
+
+
 @pytest.mark.parametrize("columns", [1, 3])
 def test_ten_rows_do_for_all_judges_of_continuous_c(columns: int):
     z, _ = noise(10, d=6)

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from statistics import mean
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from infoshed.label_prior import TargetPrior
@@ -46,7 +47,8 @@ def figures_for_selection(logits: Tensor, data: DataSet) -> dict[str, float]:
         data: the data set; p(y|c) is fitted on its training rows.
 
     Returns `val_accuracy` in [0, 1] (`val_r2` where y is a quantity), `val_nll_adjusted` and
-    `val_leakage` in nats. Raises `NonFiniteError` for logits with NaN or infinity.
+    `val_leakage` in nats. Raises `NonFiniteError` for logits with NaN or infinity, and
+    `InfoshedError` for a validation split that nothing can be estimated of, as it has few rows.
     """
     split, train, target = data.validation, data.train, data.target
     prior = TargetPrior(target, train.y, train.c, data.attribute, train.weights)
@@ -62,12 +64,16 @@ def figures_for_selection(logits: Tensor, data: DataSet) -> dict[str, float]:
 
 def leakage(logits: Tensor, data: DataSet) -> float:
     """The second term of J in nats, of the validation rows whose c is known; a part of c with one
-    value among them is told by nothing. Arguments and errors as in `figures_for_selection`."""
+    value among them is told by nothing, and values that one row has count as one. Arguments and
+    errors as in `figures_for_selection`."""
     split, total = data.validation, 0.0
     strata = data.target.strata(split.y)
     for part, codes in zip(data.attribute.parts, data.attribute.split(split.c), strict=True):
         rows = part.known(codes)
         c = codes[rows]
+        if not c.is_floating_point():
+            single = torch.bincount(c[:, 0]) == 1
+            c = torch.where(single[c] & (single.sum() > 1), len(single), c)
         if len(c) and bool((c != c[0]).any()):
             weights = None if split.weights is None else split.weights[rows]
             total += estimate_mi(

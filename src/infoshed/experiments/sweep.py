@@ -10,14 +10,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+import torch
+
 from infoshed.checks import InfoshedError, check_choice, check_number
 from infoshed.data import load, loader_parameters
 from infoshed.experiments.base import Cell, Contender, Experiment, Job, Plan, Row, limited
 from infoshed.experiments.runner import Places, reproduce
+from infoshed.experiments.selection import figures_for_selection
 from infoshed.experiments.summary import place_of
 from infoshed.io import read_json, write_json
 from infoshed.methods import METHODS, method_options
 from infoshed.pressure_parts import make_pressures
+from infoshed.seeds import torch_generator
 from infoshed.train import make_config, recipe_options
 from infoshed.types import DataSet
 
@@ -161,6 +165,7 @@ def make_sweep(
         if "budget" in options:
             y, c = data.target.strata(data.train.y), data.train.c
             make_pressures(options["strength"], options["budget"], data.attribute, y, c)
+    _check_choosable(data if not quick else limited(data, QUICK_ROWS, 0))
     cell = Cell(
         "sweep", dataset, {k: v for k, v in data.params.items() if k != "seed"},
         training, QUICK_ROWS if quick else None,
@@ -168,6 +173,21 @@ def make_sweep(
     name = " ".join([method, *(f"{k}={v}" for k, v in shared.items())])
     headline = f"{data.target.score.key}_validation"
     return Sweep(cell, name, method, grid, seeds, headline, data.fingerprint)
+
+
+def _check_choosable(data: DataSet) -> None:
+    """Raise `InfoshedError` where the rule of selection cannot read the validation split: before
+    anything is trained, not after."""
+    guess = torch.randn(
+        len(data.validation), data.target.outputs, generator=torch_generator(0, "choosable")
+    )
+    try:
+        figures_for_selection(guess, data)
+    except InfoshedError as error:
+        raise InfoshedError(
+            f"no setting could be chosen by the {len(data.validation):,} validation rows of "
+            f"{data.name}: {error}"
+        ) from None
 
 
 def note_data(folder: Path, cell: Cell, fingerprint: str) -> None:

@@ -44,7 +44,7 @@ from infoshed.offline.result import Reading, read
 from infoshed.offline.views import make_views
 from infoshed.seeds import numpy_generator
 
-FEWEST_ROWS = 10
+FEWEST_ROWS, FEWEST_OF_Y = 10, 3
 FOLDS = 5
 PANELS = ("auto", "quick")
 BLIND = (
@@ -150,8 +150,17 @@ def estimate_mi(
         )  # fmt: skip
     if len(z) < FEWEST_ROWS:
         raise InfoshedError(f"an estimate needs at least {FEWEST_ROWS} rows, got {len(z)}")
+    if w is not None and w.sum() ** 2 / (w**2).sum() < FEWEST_ROWS:
+        raise InfoshedError(
+            f"the weights leave an effective {w.sum() ** 2 / (w**2).sum():.1f} of {len(z):,} rows; "
+            f"an estimate needs at least {FEWEST_ROWS}: cap the largest weights"
+        )
     rng = numpy_generator(seed, "estimate")
     warnings: list[str] = []
+    if classes is not None:
+        kept = _learnable(classes, warnings)
+        z, codes, classes = z[kept], codes[kept], np.unique(classes[kept], return_inverse=True)[1]
+        w = None if w is None else w[kept]
     most = most_rows(attribute, codes)
     if len(z) > most:
         warnings.append(f"{len(z):,} rows given; a random {most:,} of them were used")
@@ -216,6 +225,23 @@ def estimate_mi(
     return _result(reading, entropy, estimator, bound, unit, classes is not None, warnings, name)
 
 
+def _learnable(y: np.ndarray, warnings: list[str]) -> np.ndarray:
+    """Which rows are of a class of y with `FEWEST_OF_Y` rows; of two rows each gives away what the
+    other has, which would pass for information. Raises `InfoshedError` where too few are."""
+    kept = np.bincount(y)[y] >= FEWEST_OF_Y
+    if kept.sum() < FEWEST_ROWS:
+        raise InfoshedError(
+            f"only {kept.sum()} rows are of a class of y with at least {FEWEST_OF_Y} rows; nothing "
+            "can be learned within smaller ones: merge classes, or leave y out"
+        )
+    if not kept.all():
+        warnings.append(
+            f"{(~kept).sum():,} rows of classes of y with fewer than {FEWEST_OF_Y} rows were left "
+            "out: nothing can be learned within these"
+        )
+    return kept
+
+
 def _result(
     reading: Reading,
     entropy: float | None,
@@ -227,8 +253,11 @@ def _result(
     name: str,
 ) -> MIEstimate:
     top = np.inf if entropy is None or unit != "nats" else entropy
+    # What is read cannot exceed the ceiling, though the truth and so the interval's end may.
+    seen = top if reading.ceiling is None or unit != "nats" else min(top, reading.ceiling)
     nats, low, high = (
-        float(np.clip(round(v, 9), 0.0, top)) for v in (reading.value, reading.low, reading.high)
+        float(np.clip(round(v, 9), 0.0, most))
+        for v, most in ((reading.value, seen), (reading.low, seen), (reading.high, top))
     )
     warnings = warnings + result_warnings(reading, nats, entropy if unit == "nats" else None, name)
     return MIEstimate(

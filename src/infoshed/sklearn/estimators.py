@@ -35,7 +35,7 @@ SETTINGS = """
             more, z hides from the critic what it should shed.
         epochs, batch_size: unless given, by the number of rows: batches of 32 to 512, and at least
             500 steps within 4 to 100 epochs.
-        lr: Adam's learning rate.
+        lr: Adam's learning rate; unless given, the method's own, for most 1e-3.
         attribute_kind: "categorical" or "continuous", where sensitive features do not say.
         validation_fraction: rows held out to watch the critic and to steer a budget.
         random_state: of everything random.
@@ -68,7 +68,7 @@ class DebiasedTransformer(Debiased):
         dim: int | None = None,
         epochs: int | None = None,
         batch_size: int | None = None,
-        lr: float = 1e-3,
+        lr: float | None = None,
         class_weight: dict[Any, float] | str | None = None,
         attribute_kind: str = "auto",
         target_kind: str = "auto",
@@ -145,7 +145,7 @@ class DebiasedRegressor(RegressorMixin, Debiased):
         dim: int | None = None,
         epochs: int | None = None,
         batch_size: int | None = None,
-        lr: float = 1e-3,
+        lr: float | None = None,
         attribute_kind: str = "auto",
         validation_fraction: float = 0.1,
         random_state: Any = 0,
