@@ -5,13 +5,13 @@ Protocols, a table each:
 - `main`: colours as in Kim et al. (arXiv 1812.10352), seven variances, all methods; at 0.020 also
   `mi` in parts, to see what each of them does.
 - `rerun`: the easier data of a later group's re-runs, seven variances; the methods with published
-  figures there, and `adjust`, which is `mi` at strength 0. All strengths are run with all seeds
+  figures there, and `adjust`, which is `mi` without penalty. All strengths are run with all seeds
   where they are tuned: of the five seeds of `mi` at 0.050, one collapsed at the strength that the
   rule had picked from the first.
 - `published schedule`: plain training with Adam 1e-4 for 100 epochs, on which the published
   baseline rests; at both ends of the range.
-- `published method`: the schedule of arXiv 2003.06430 as it is, at 0.020. A step of it costs 13
-  times one of `mi`.
+- `published method`: the schedule of arXiv 2003.06430 as it is, at 0.020. A step of it costs
+  about 12 times one of `mi`.
 """
 
 from collections.abc import Iterator, Sequence
