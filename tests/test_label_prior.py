@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from infoshed import Attribute, infer_attribute
+from infoshed import Attribute, InfoshedError, infer_attribute
 from infoshed.label_prior import WEIGHT_CAP, LabelPrior
 
 
@@ -147,3 +147,23 @@ def test_it_knows_when_c_decides_y(flips: float, decided: bool):
     # H(Y|C) of a binary symmetric channel: 0.0079 nats at 0.001 (1.1% of H(Y)), 0.098 at 0.02.
     y, c, attribute = sample(np.array([[1 - flips, flips], [flips, 1 - flips]]), 20_000)
     assert LabelPrior(y, c, attribute, 2).decided == decided
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"y": np.array(["a", "b"] * 20)}, "`y` must be numbers"),
+        ({"y": np.linspace(0, 1, 40)}, "`y` must be classes of shape .n,., whole numbers"),
+        ({"y": np.zeros((40, 1), int)}, "`y` must be classes of shape"),
+        ({"y": np.arange(40) % 3}, "`y` must be classes 0 to 1, .*got 0 to 2"),
+        ({"y": np.zeros(39, int)}, "y has 39, c has 40"),
+        ({"c": np.arange(40) % 2}, r"`c` must be codes of shape \(n, 1\)"),
+        ({"c": np.arange(40)[:, None]}, "holds the code 39"),
+    ],
+)
+def test_what_is_no_class_or_code_is_refused(given: dict, message: str):
+    attribute = infer_attribute(np.arange(40) % 2)
+    rows = {"y": np.arange(40) % 2, "c": (np.arange(40) % 2)[:, None]}
+    LabelPrior(**rows, attribute=attribute, classes=2)  # arrays do as tensors do
+    with pytest.raises(InfoshedError, match=message):
+        LabelPrior(**{**rows, **given}, attribute=attribute, classes=2)

@@ -31,7 +31,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from infoshed.attributes import Attribute
+from infoshed.attributes.codes import check_codes
+from infoshed.checks import InfoshedError, check_same_length
 from infoshed.targets import Target
+from infoshed.types import as_tensor
 
 if TYPE_CHECKING:
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -44,19 +47,41 @@ DECIDED = 0.03  # of H(Y)
 
 
 class LabelPrior:
-    """p(y|c) and p(y) fitted on training classes y (n,) and codes c (n, columns), with importances
-    `weights` (n,) of mean 1 where rows have them."""
+    """p(y|c) and p(y) fitted on training rows.
+
+    Args:
+        y: classes (n,), 0 to classes - 1; tensor or array. c: codes (n, columns), as
+            `attribute.encode` makes them, missing ones too.
+        attribute: the specification of c. classes: how many there are.
+        weights: importance of the rows (n,), of mean 1, where they differ in it.
+
+    Raises `InfoshedError` for other shapes and codes, and for names instead of classes.
+    """
 
     def __init__(
         self,
-        y: Tensor,
-        c: Tensor,
+        y: Any,
+        c: Any,
         attribute: Attribute,
         classes: int,
         weights: Tensor | None = None,
     ):
         self.attribute = attribute
         self.classes = classes
+        y, c = as_tensor("y", y).cpu(), as_tensor("c", c).cpu()
+        check_same_length(y=y, c=c, weights=weights)
+        if y.ndim != 1 or y.is_floating_point():
+            raise InfoshedError(
+                f"`y` must be classes of shape (n,), whole numbers, got {y.dtype} of shape "
+                f"{tuple(y.shape)}"
+            )
+        y = y.long()
+        if len(y) and not 0 <= int(y.min()) <= int(y.max()) < classes:
+            raise InfoshedError(
+                f"`y` must be classes 0 to {classes - 1}, as there are to be {classes}; got "
+                f"{int(y.min())} to {int(y.max())}"
+            )
+        check_codes(attribute, attribute.filled(c) if c.ndim == 2 else c)
         # One-hot columns for all of them would fill the memory with zeros.
         self.many = sum(attribute.heads) > MANY
         share = torch.ones(len(y)) if weights is None else weights
