@@ -28,6 +28,17 @@ def test_the_first_batch_alone_decides_the_first_moments():
     np.testing.assert_allclose(scaled.std(0, correction=0), 1, atol=1e-2)
 
 
+def test_rows_that_do_not_count_move_no_moment():
+    z = torch.randn(60, 3, generator=torch.Generator().manual_seed(0))
+    counted = torch.arange(60) % 3 > 0
+    kept, padded = RunningStandardizer(3), RunningStandardizer(3)
+    kept.update(z[counted])
+    padded.update(torch.where(counted[:, None], z, torch.nan), counted)
+    torch.testing.assert_close(padded.state_dict(), kept.state_dict())
+    padded.update(z, torch.zeros(60, dtype=torch.bool))
+    torch.testing.assert_close(padded.state_dict(), kept.state_dict())
+
+
 def test_moments_of_a_still_encoder_are_the_mean_over_the_first_batches():
     batches = torch.from_numpy(np.random.default_rng(0).normal(2, 3, (10, 50, 1))).float()
     standardize = RunningStandardizer(1, momentum=0.05)

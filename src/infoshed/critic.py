@@ -61,8 +61,7 @@ class Critic:
         estimator, optimizer = self.estimator, self.optimizer
         if estimator.standardize is not None:
             # Rows of padding, whose c is missing, may hold anything.
-            weighed = None if weights is None or weights.device.type != "cpu" else weights > 0
-            estimator.standardize.update(z if weighed is None else z[weighed])
+            estimator.standardize.update(z, None if weights is None else weights > 0)
         if self.parts:
             z = estimator.standardized(z)
             each = zip(self.parts, estimator.attribute.split(c), strict=True)

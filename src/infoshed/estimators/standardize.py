@@ -29,11 +29,16 @@ class RunningStandardizer(nn.Module):
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
     @torch.no_grad()
-    def update(self, z: Tensor) -> None:
-        """Move the moments towards those of the batch z (n, dim). One that is not finite is left
-        out."""
-        mean = z.mean(0)
-        variance = (z - mean).square_().mean(0)  # var() takes several times as long
+    def update(self, z: Tensor, counted: Tensor | None = None) -> None:
+        """Move the moments towards those of the batch z (n, dim), of the rows that are `counted`
+        (n,) where given. One that is not finite, or without such rows, is left out."""
+        if counted is None:
+            mean = z.mean(0)
+            variance = (z - mean).square_().mean(0)  # var() takes several times as long
+        else:  # rows are not taken out: their number is not known before a GPU is waited for
+            kept, n = counted[:, None], counted.sum()
+            mean = torch.where(kept, z, 0).sum(0) / n
+            variance = torch.where(kept, (z - mean).square_(), 0).sum(0) / n
         fine = finite(variance)
         self.steps += fine
         # 1/t until the average is warm: the first batch counts whole, not by `momentum`.
