@@ -93,8 +93,8 @@ def own(
     path = Path(path)
     if not target or not attribute:
         raise InfoshedError(
-            f"which columns of {path}? --target NAME, the classes or a quantity, and "
-            "--attribute NAME, what is to be shed"
+            f"which columns of {path}? `target` (--target NAME), the classes or a quantity, and "
+            "`attribute` (--attribute NAME), what is to be shed"
         )
     from infoshed.files import read_table
     from infoshed.files.table import listed
