@@ -131,3 +131,29 @@ def test_nets_stop_by_rows_of_which_they_saw_no_copy(times: int):
         np.flatnonzero(stopping_rows(order, None)), np.sort(order[: len(order) // HELD_OUT])
     )
     assert stopping_rows(np.arange(5), None, least=2).sum() == 2
+
+
+@pytest.mark.parametrize("name", ["gaussian", "infonce", "ksg"])
+@pytest.mark.parametrize("times", [2, 8])
+def test_named_estimators_read_the_same_of_copies(name: str, times: int):
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=600)
+    c = z + rng.normal(size=600)  # truth: 0.347
+    once = estimate_mi(z, c, estimator=name)
+    copied = estimate_mi(z.repeat(times), c.repeat(times), estimator=name)
+    assert copied.rows == 600 * times
+    assert copied.nats == pytest.approx(once.nats, abs=0.1)
+    assert copied.high - copied.low > 0.2 * (once.high - once.low)
+    unrelated = estimate_mi(z.repeat(times), c[::-1].repeat(times), estimator=name)
+    assert unrelated.nats < 0.1
+    assert unrelated.null_p > 0.02
+
+
+def test_unequal_copies_count_as_weights():
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=500)
+    c = np.where(np.arange(500) < 250, z, 0) + rng.normal(size=500)
+    times = np.where(np.arange(500) < 250, 3, 1)
+    copied = estimate_mi(z.repeat(times), c.repeat(times), estimator="gaussian")
+    weighed = estimate_mi(z, c, weights=times, estimator="gaussian")
+    assert copied.nats == pytest.approx(weighed.nats, abs=0.03)

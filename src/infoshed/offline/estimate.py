@@ -220,6 +220,9 @@ def estimate_mi(
             shares = tuple(np.bincount(labels, minlength=len(levels)) / len(labels))
             attribute = Categorical(name, tuple(levels), shares)
             codes = labels[:, None]
+        elif groups is None:  # copies of a z that takes few values
+            groups = np.unique(np.column_stack([z, codes, y_codes]), axis=0, return_inverse=True)[1]
+            groups = groups.ravel()
         reading = read_named(estimator, z, attribute, codes, classes, w, fold, groups, seed)
         bound, unit = ESTIMATORS[estimator].bound, ESTIMATORS[estimator].unit
     return _result(reading, entropy, estimator, bound, unit, classes is not None, warnings, name)

@@ -46,11 +46,19 @@ def read_named(
 
     Args:
         z: (n, d). codes: of c (n, columns). y: classes (n,). weights: (n,). fold: (n,).
-        groups: rows of a group (n,), copies of one, are read together, and once where c is
-            permuted; or None.
+        groups: rows of a group (n,), copies of one, are read as one that weighs as much as they
+            all: neighbours at distance 0 tell nothing; or None.
 
     Raises `InfoshedError` when it does not take such an attribute or such a z.
     """
+    n = len(z)
+    if groups is not None:
+        _, first, place = np.unique(groups, return_index=True, return_inverse=True)
+        order = np.argsort(first)  # not by z: an estimate compares the rows of a chunk
+        first, total = first[order], np.bincount(place, weights)[order]
+        weights = None if total.min() == total.max() else total / total.mean()
+        z, codes, fold = z[first], codes[first], fold[first]
+        y = None if y is None else y[first]
     x = torch.from_numpy(standardize(z).astype(np.float32))
     data: Rows = (
         x,
@@ -58,18 +66,11 @@ def read_named(
         None if y is None else torch.from_numpy(y),
         None if weights is None else torch.from_numpy(weights.astype(np.float32)),
     )
-    rows = np.arange(len(z)) if groups is None else np.argsort(groups, kind="stable")
-    single = np.ones(len(z), bool)
-    if groups is not None:
-        single[:] = False
-        single[np.unique(groups, return_index=True)[1]] = True
-    values, found, null = [], [], []
+    values, null = [], []
     for k in range(int(fold.max()) + 1):
-        others = np.flatnonzero(fold != k)
-        train = _take(data, torch.from_numpy(others))
-        test = _take(data, torch.from_numpy(rows[fold[rows] == k]))
-        once = _take(data, torch.from_numpy(np.flatnonzero((fold == k) & single)))
-        if len(once[0]) < 2:  # few rows, kept together in groups
+        train = _take(data, torch.from_numpy(np.flatnonzero(fold != k)))
+        test = _take(data, torch.from_numpy(np.flatnonzero(fold == k)))
+        if len(test[0]) < 2:  # few rows, and copies among them
             continue
         with seeded(seed, f"estimator/{k}"):
             estimator = build_estimator(
@@ -77,28 +78,25 @@ def read_named(
             )
         generator = torch_generator(seed, f"estimator/{k}")
         if estimator.fitted:
-            _fit(estimator, train, None if groups is None else groups[others], generator)
+            _fit(estimator, train, generator)
         values.append(_chunks(estimator, test, generator))
-        found.append(
-            values[-1].mean() if groups is None else _chunks(estimator, once, generator).mean()
-        )
         null.append([
-            np.mean(_chunks(estimator, _crossed(once, generator), generator))
+            np.mean(_chunks(estimator, _crossed(test, generator), generator))
             for _ in range(PERMUTATIONS)
         ])  # fmt: skip
     every = np.concatenate(values)
     value = float(np.mean([v.mean() for v in values]))
     error = every.std(ddof=1) / len(every) ** 0.5 if len(every) > 1 else np.inf
     reach = float(student.ppf(0.975, max(len(every) - 1, 1)) * error)
-    seen, crossed = float(np.mean(found)), np.mean(null, 0)
-    null_p = (1 + int((crossed >= seen - 1e-12).sum())) / (1 + PERMUTATIONS)
+    crossed = np.mean(null, 0)
+    null_p = (1 + int((crossed >= value - 1e-12).sum())) / (1 + PERMUTATIONS)
     if weights is not None:
         # A permutation would part weights and c. What it shows is the bias, and a normal law the
         # rest.
         spread = float(np.hypot(error, crossed.std(ddof=1)))
-        null_p = max(float(ndtr((crossed.mean() - seen) / spread)), LEAST_P) if spread > 0 else 1.0
+        null_p = max(float(ndtr((crossed.mean() - value) / spread)), LEAST_P) if spread > 0 else 1.0
     return Reading(
-        value, value - reach, value + reach, null_p, len(z), {name: value},
+        value, value - reach, value + reach, null_p, n, {name: value},
         ESTIMATORS[name].limit(CHUNK),
     )  # fmt: skip
 
@@ -114,11 +112,9 @@ def _crossed(data: Rows, generator: torch.Generator) -> Rows:
     return z, c[shuffle(len(z), y, generator, z.device)], y, w
 
 
-def _fit(
-    estimator: Estimator, data: Rows, groups: np.ndarray | None, generator: torch.Generator
-) -> None:
+def _fit(estimator: Estimator, data: Rows, generator: torch.Generator) -> None:
     order = torch.randperm(len(data[0]), generator=generator)
-    held_out = torch.from_numpy(stopping_rows(order.numpy(), groups, least=2))[order]
+    held_out = torch.from_numpy(stopping_rows(order.numpy(), None, least=2))[order]
     keep, fit = order[held_out], order[~held_out]  # an estimate needs two rows
     optimizer = adam(estimator.parameters(), LEARNING_RATE)
 
