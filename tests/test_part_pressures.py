@@ -132,10 +132,6 @@ def test_the_health_of_a_sum_is_made_of_the_parts():
 def test_names_must_be_those_of_the_parts():
     with pytest.raises(InfoshedError, match="has no part 'size'; it has sex, age"):
         MutualInformationPenalty(3, ATTRIBUTE, C, pressure={"sex": 1.0, "size": 1.0})
-    with pytest.raises(InfoshedError, match="cannot follow the estimates of several parts"):
-        MutualInformationPenalty(
-            3, ATTRIBUTE, C, pressure=dict.fromkeys(("sex", "age"), Budget(0.1))
-        )
     with pytest.raises(InfoshedError, match="every part of 'sex, age'; age has none"):
         MutualInformationPenalty(3, ATTRIBUTE, C, pressure={"sex": 1.0})
 

@@ -22,6 +22,8 @@ def fingerprint(state: Any) -> int:
         if isinstance(value, Tensor):
             flat = value.detach().cpu().contiguous().flatten()
             digest.update(flat.view(torch.uint8).numpy().data)
+        elif isinstance(value, np.ndarray) and value.dtype.kind == "U":
+            digest.update("\0".join(value.tolist()).encode())  # as wide as the longest otherwise
         elif isinstance(value, np.ndarray):
             digest.update(np.ascontiguousarray(value).view(np.uint8).data)
         elif isinstance(value, bytes):

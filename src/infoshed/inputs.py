@@ -17,7 +17,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from infoshed.checks import InfoshedError, check_number, columns_text, meant_each
+from infoshed.checks import (
+    InfoshedError,
+    check_number,
+    check_same_length,
+    columns_text,
+    meant_each,
+)
 
 MOST_LEVELS = 100
 MISSING = "(missing)"
@@ -140,6 +146,13 @@ class TableInputs:
                 f"{columns_text(lacking)} {'are' if len(lacking) > 1 else 'is'} missing; the model "
                 f"reads {', '.join(self.names)}{meant_each(lacking, columns)}"
             )
+        for name in self.names:
+            if np.ndim(columns[name]) != 1:
+                raise InfoshedError(
+                    f"column '{name}' must have shape (n,), a value for each row, got "
+                    f"{np.shape(columns[name])}"
+                )
+        check_same_length(**{name: columns[name] for name in self.names})
         values = [as_floats(number.name, columns[number.name]) for number in self.numbers]
         parts = [n.standardise(v)[:, None] for n, v in zip(self.numbers, values, strict=True)]
         parts += [
@@ -212,8 +225,12 @@ def inputs_from_dict(state: dict[str, Any]) -> Inputs:
 
 
 def as_floats(name: str, column: np.ndarray) -> np.ndarray:
-    """A column (n,) of numbers as float64; text that reads as numbers too. Raises `InfoshedError`
-    for other text and for infinity."""
+    """A column (n,) of numbers as float64; text that reads as numbers too, NaN where it is empty.
+    Raises `InfoshedError` for other text, dates, and for infinity."""
+    if column.dtype.kind in "Mm":
+        raise InfoshedError(f"column '{name}' must hold numbers, got {column.dtype}")
+    if column.dtype.kind == "U":
+        column = np.where(np.char.strip(column) == "", "nan", column)
     try:
         values = column.astype(np.float64)
     except ValueError:

@@ -38,6 +38,25 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def write_new_json(path: str | Path, value: Any) -> None:
+    """Write `value` to `path` as JSON, whole or not at all. Raises `FileExistsError` where there is
+    one, even if another process has just made it."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        write_json(temporary, value)
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            if path.exists():
+                raise FileExistsError(str(path)) from None
+            os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def write_json(path: str | Path, value: Any) -> None:
     """Write `value` to `path` atomically, as indented JSON."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")

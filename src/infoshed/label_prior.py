@@ -64,11 +64,13 @@ class LabelPrior:
         c: Any,
         attribute: Attribute,
         classes: int,
-        weights: Tensor | None = None,
+        weights: Any = None,
     ):
         self.attribute = attribute
         self.classes = classes
         y, c = as_tensor("y", y).cpu(), as_tensor("c", c).cpu()
+        c = c if c.is_floating_point() else c.long()
+        weights = None if weights is None else as_tensor("weights", weights).cpu()
         check_same_length(y=y, c=c, weights=weights)
         if y.ndim != 1 or y.is_floating_point():
             raise InfoshedError(
@@ -155,9 +157,11 @@ class LabelPrior:
             return F.linear(self._features(c), weight, bias)
         return weight.T[c + self._places(c)].sum(1) + bias
 
-    def log_ratio(self, c: Tensor) -> Tensor:
+    def log_ratio(self, c: Any) -> Tensor:
         """log p(y|c) - log p(y) for every class: codes (n, columns) -> (n, classes), in nats, on
         the device of c."""
+        c = as_tensor("c", c)
+        c = c if c.is_floating_point() else c.long()
         if self.weight is None:
             return torch.zeros(len(c), self.classes, device=c.device)
         scores = self._scores(self.attribute.filled(c))

@@ -44,6 +44,7 @@ a segment that is checkpointed (torch.utils.checkpoint) counts once, though the 
 """
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 import torch
@@ -79,7 +80,8 @@ class MutualInformationPenalty:
         weights: importance of the training rows (n,); given, the penalty is that of the weighted
             distribution, and `update` and `term` need weights too.
         pressure: `FixedStrength`, `Ramp` or `Budget`, or the number of a fixed strength; or a dict
-            of these by the name of each part of the attribute.
+            of these by the name of each part of the attribute. A copy of it is followed, which
+            `pressure` of the penalty is.
         critic: a name in `ESTIMATORS`, or "auto".
         lr: learning rate of the critic's Adam.
         steps: critic steps per `update`.
@@ -141,7 +143,10 @@ class MutualInformationPenalty:
         with seeded(seed, "critic"):
             self.estimator = build_estimator(critic, dim, attribute, c, y, weights=weights)
         assert not isinstance(pressure, Mapping)  # that is `PartPenalties`
-        self.pressure = pressure if isinstance(pressure, Pressure) else FixedStrength(pressure)
+        # A copy: one object cannot follow the estimates of two penalties.
+        self.pressure = (
+            deepcopy(pressure) if isinstance(pressure, Pressure) else FixedStrength(pressure)
+        )
         self.steps = steps
         self.conditional = y is not None
         self.device = c.device
@@ -382,7 +387,7 @@ class MutualInformationPenalty:
 
     def _common(self) -> dict[str, Any]:
         """What is the same in all processes."""
-        more = (self.pressure.strength, self.steps, self.ceiling)
+        more = (type(self.pressure).__name__, vars(self.pressure), self.steps, self.ceiling)
         return {"state": self.state_dict(), "more": more}
 
     def state_dict(self) -> dict[str, Any]:
@@ -401,6 +406,11 @@ class MutualInformationPenalty:
         """Go on from a saved state."""
         self.processes.compared = False
         self.critic.load_state_dict(state)
+        if state["pressure"].keys() != self.pressure.state_dict().keys():
+            raise InfoshedError(
+                "the saved state is of a penalty under another kind of pressure; make the penalty "
+                "as it was made then"
+            )
         self.pressure.load_state_dict(state["pressure"])
         self.generator.set_state(state["generator"])
         self.running.load_state_dict(state["running"])

@@ -75,7 +75,8 @@ class FixedStrength(Pressure):
 
 class Ramp(Pressure):
     """A strength that moves from `start` to `end` in so many training steps: up, to let the network
-    learn before it is pressed, or down, to give back in the end what pressing costs the label."""
+    learn before it is pressed, or down, to give back in the end what pressing costs the label. Each
+    backward pass is a step, of an accumulated batch too."""
 
     def __init__(self, start: float, end: float, steps: float):
         check_number("start", start, 0)

@@ -119,12 +119,6 @@ def check_parts(attribute: Attribute, given: Mapping[str, Any]) -> None:
             f"give a strength or a budget for every part of '{attribute.name}'; "
             f"{', '.join(lacking)} has none (strength 0 only watches)"
         )
-    objects = [id(value) for value in given.values() if isinstance(value, Pressure)]
-    if len(set(objects)) < len(objects):
-        raise InfoshedError(
-            "one `Budget` or `FixedStrength` cannot follow the estimates of several parts; make "
-            "one for each"
-        )
 
 
 def _moving(strength: float | str, epoch: int) -> Pressure:
@@ -153,7 +147,11 @@ def _strength(name: str, value: Any) -> float | str:
     if not isinstance(value, str) or " " not in value.strip():
         return _number(name, value)
     start, end, epochs = _ramp(name, value)
-    return start if start == end else f"{start:g} to {end:g} over {epochs:g}"
+    return (
+        start
+        if start == end
+        else " ".join([_short(start), "to", _short(end), "over", _short(epochs)])
+    )
 
 
 def _number(name: str, value: Any) -> float:
@@ -163,3 +161,8 @@ def _number(name: str, value: Any) -> float:
         number = value
     check_number(name, number, 0)
     return number
+
+
+def _short(number: float) -> str:
+    """All digits, and no point without any behind it."""
+    return repr(number).removesuffix(".0")

@@ -319,9 +319,9 @@ def check_unchanged(config: Config, data: DataSet) -> None:
     a file with other rows, test rows would be some that the run has seen."""
     if config.fingerprint and config.fingerprint != data.fingerprint:
         raise InfoshedError(
-            f"{data.name} has changed since the run was trained on it, in its rows or their order. "
-            "Rows that the run has seen may be among its test rows now; train again, or audit "
-            "what `infoshed encode RUN FILE` writes for rows that it has not seen"
+            f"{data.name} has changed since the run was trained on it, in rows, columns or their "
+            "order. Rows that the run has seen may be among its test rows now; train again, or "
+            "audit what `infoshed encode RUN FILE` writes for rows that it has not seen"
         )
 
 

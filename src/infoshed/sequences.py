@@ -43,6 +43,9 @@ def as_rows(
 
     Raises `InfoshedError` for shapes that do not fit.
     """
+    for name, values in (("z", z), ("c", c), ("y", y), ("weights", weights)):
+        if values is not None and not isinstance(values, Tensor):
+            raise InfoshedError(f"`{name}` must be a tensor, got a {type(values).__name__}")
     if z.ndim != 3:
         return Rows(z, c, y, weights)
     check_same_length(z=z, c=c, y=y, weights=weights)

@@ -18,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from infoshed.checks import InfoshedError, NonFiniteError, check_choice, check_number, check_type
 from infoshed.evaluate import evaluate, validate
-from infoshed.io import load_state, read_json, save_state, write_json
+from infoshed.io import load_state, read_json, save_state, write_json, write_new_json
 from infoshed.label_prior import TargetPrior
 from infoshed.methods import METHODS, Setting, check_data, method_options
 from infoshed.nn import ENCODERS, PRECISIONS, Model
@@ -228,9 +228,15 @@ class Training:
             torch.set_rng_state(self.global_state)
 
     def start(self, folder: Path) -> None:
-        """Begin a run in `folder`; see `check_folder`."""
+        """Begin a run in `folder`; see `check_folder`. Raises `InfoshedError` where another process
+        has begun one there meanwhile."""
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "config.json", self.config.to_dict())
+        try:
+            write_new_json(folder / "config.json", self.config.to_dict())
+        except FileExistsError:
+            raise InfoshedError(
+                f"another run has just begun in {folder}; give this one a folder of its own"
+            ) from None
         self.checkpoint(folder, [])
 
     def resume(self, folder: Path) -> list[dict[str, Any]]:
@@ -278,11 +284,9 @@ def check_folder(folder: Path | None, resume: bool) -> None:
     if folder is None:
         return
     if not resume and (folder / "config.json").exists():
-        raise InfoshedError(
-            f"{folder} holds a run already; continue it with --resume (resume=True), "
-            "or choose another folder"
-        )
-    if resume and not (folder / "checkpoint.safetensors").is_file():
+        go_on = "continue it with --resume (resume=True), or " * _resumable(folder)
+        raise InfoshedError(f"{folder} holds a run already; {go_on}choose another folder")
+    if resume and not _resumable(folder):
         raise InfoshedError(f"nothing to resume: {folder} has no checkpoint.safetensors")
     there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     if not there.is_dir():
@@ -295,6 +299,10 @@ def check_folder(folder: Path | None, resume: bool) -> None:
             f"{folder} is a folder of runs, such as {held[0].parent}; name a new one in it, such "
             f"as {folder / 'NAME'}"
         )
+
+
+def _resumable(folder: Path) -> bool:
+    return (folder / "checkpoint.safetensors").is_file()
 
 
 def check_settings(

@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from infoshed.checks import InfoshedError
 from infoshed.label_prior import TargetPrior
 from infoshed.offline import estimate_mi
 from infoshed.types import DataSet
@@ -73,6 +74,11 @@ def leakage(logits: Tensor, data: DataSet) -> float:
         c = codes[rows]
         if not c.is_floating_point():
             single = torch.bincount(c[:, 0]) == 1
+            if len(c) > 1 and bool(single[c].all()):
+                raise InfoshedError(
+                    f"each of the {len(c):,} validation rows has a {part.name} of its own; nothing "
+                    "can be told of it: merge values, or give floats if it is a quantity"
+                )
             c = torch.where(single[c] & (single.sum() > 1), len(single), c)
         if len(c) and bool((c != c[0]).any()):
             weights = None if split.weights is None else split.weights[rows]

@@ -68,6 +68,8 @@ class Sweep(Experiment):
         """The data of a job; `root` is the data set's own folder here, as in training."""
         place = {} if root is None else {"data_dir": root}
         data = load(job.dataset, seed=job.seed, **job.params, **place)
+        if data.fingerprint != self.fingerprint:
+            raise InfoshedError(f"{job.dataset} has changed since this sweep began; begin another")
         return data if job.limit is None else limited(data, job.limit, job.seed)
 
 

@@ -101,6 +101,8 @@ def _arrow_column(path: Path, name: str, column: Any, missing: bool) -> np.ndarr
         return np.array(rows)
     if kind.startswith("dictionary"):
         column = column.cast(column.type.value_type)
+    if kind == "null":  # no row has a value
+        return np.full(len(column), np.nan)
     if kind.startswith("decimal"):
         column = column.cast("float64")
     if column.null_count:  # of numbers they become NaN by themselves

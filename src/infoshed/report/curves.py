@@ -48,7 +48,7 @@ CURVES = {
     "strength": (
         "Strength",
         "",
-        "What a budget presses with, to hold the information at its level.",
+        "What is pressed with: to hold a budget, or as asked where it moves.",
     ),
     "val_accuracy": (
         "Validation accuracy",

@@ -117,7 +117,7 @@ class Debiased(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             self.classes_ = given.classes
         attribute, c = NOBODY, torch.full((len(y), 1), -1)
         if sensitive_features is not None:
-            attribute, c = read_attribute(sensitive_features, self.attribute_kind, len(X))
+            attribute, c = read_attribute(sensitive_features, self.attribute_kind, used)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self.encoding_ = Encoding.fit(X, weights)
         inputs = self.encoding_.apply(X)
@@ -329,7 +329,7 @@ class Debiased(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         if self.budget is not None:
             options["budget"] = self.budget
         strength = self.strength
-        if strength is None and self.budget is None and method == "mi":
+        if strength is None and options.get("budget") is None and method == "mi":
             strength = options.get("strength", STRENGTH)
         if strength is not None:
             options["strength"] = strength

@@ -198,7 +198,7 @@ def plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def read_attribute(values: Any, kind: str, rows: int) -> tuple[Attribute, Tensor]:
+def read_attribute(values: Any, kind: str, used: np.ndarray) -> tuple[Attribute, Tensor]:
     """The attribute that sensitive features suggest, and their codes (n, columns), missing ones
     too.
 
@@ -207,7 +207,7 @@ def read_attribute(values: Any, kind: str, rows: int) -> tuple[Attribute, Tensor
         kind: "categorical", "continuous", or "auto": numbers with fractions, or more than 20
             different whole floats, are a quantity; all else are categories. Columns may be of
             different kinds; quantities alone are one vector.
-        rows: n, of X.
+        used: which rows (n,) count; the others' codes are missing.
 
     Raises `InfoshedError` where a column has one value only.
     """
@@ -228,24 +228,34 @@ def read_attribute(values: Any, kind: str, rows: int) -> tuple[Attribute, Tensor
         names = [f"{name}[{i}]" for i in range(len(columns))]
         names = [str(label) if label else name] if len(columns) == 1 else names
     for column in columns:
-        check_same_length(X=range(rows), sensitive_features=column)
+        check_same_length(X=used, sensitive_features=column)
+    columns = [column[used] for column in columns]
     kinds = [kind_of(column) if kind == "auto" else kind for column in columns]
     joint = ", ".join(names)
     if set(kinds) == {"continuous"}:
         table = np.stack(columns, 1)
         attribute: Attribute = Continuous.from_values(table, joint, missing=True)
-        return attribute, attribute.encode(table, missing=True)
+        return attribute, _spread(attribute.encode(table, missing=True), used)
     parts = list[Any](
         (Continuous if k == "continuous" else Categorical).from_values(c, n, missing=True)
         for c, n, k in zip(columns, names, kinds, strict=True)
     )
     if len(parts) > 1:
         attribute = (Mixed if "continuous" in kinds else MultiCategorical)(joint, tuple(parts))
-        return attribute, attribute.encode(dict(zip(names, columns, strict=True)), missing=True)
+        given = dict(zip(names, columns, strict=True))
+        return attribute, _spread(attribute.encode(given, missing=True), used)
     (part,) = parts
     if len(part.levels) == 2:
         part = Binary(part.name, part.levels, part.probabilities)
-    return part, part.encode(columns[0], missing=True)
+    return part, _spread(part.encode(columns[0], missing=True), used)
+
+
+def _spread(codes: Tensor, used: np.ndarray) -> Tensor:
+    """Codes of the rows that are `used` (n,), as codes of all of them."""
+    missing = float("nan") if codes.is_floating_point() else -1
+    whole = codes.new_full((len(used), codes.shape[1]), missing)
+    whole[torch.from_numpy(used)] = codes
+    return whole
 
 
 def kind_of(column: np.ndarray) -> str:

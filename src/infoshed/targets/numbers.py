@@ -291,7 +291,9 @@ class Numbers(Target):
 def _errors(truth: Tensor, guess: Tensor, least: float) -> dict[str, float]:
     """R2, mse and mae of a column; `least`: the variance to compare with where it has none."""
     squares = (guess - truth).square().mean()
-    variance = float(truth.var(correction=0)) or least
+    variance = float(truth.var(correction=0))
+    if variance <= 1e-20 * float(truth.square().max()):  # rounding
+        variance = least
     return {
         "r2": 1 - float(squares) / variance,
         "mse": float(squares),
