@@ -1,6 +1,7 @@
 """Files that are whole or absent, and nested state that comes back as it was."""
 
 import json
+import os
 import struct
 import tempfile
 from pathlib import Path
@@ -12,7 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infoshed import InfoshedError
-from infoshed.io import atomic_path, load_state, read_json, save_state, write_json, write_text
+from infoshed.io import (
+    atomic_path,
+    load_state,
+    read_json,
+    save_state,
+    write_json,
+    write_new_json,
+    write_text,
+)
 
 
 def test_a_file_appears_whole(tmp_path: Path):
@@ -179,3 +188,26 @@ def test_a_foreign_file_is_named(tmp_path: Path):
     path.write_bytes(struct.pack("<Q", len(header)) + header)
     with pytest.raises(InfoshedError, match="cannot read"):
         load_state(path)
+
+
+def test_a_new_file_is_never_written_over_another(tmp_path: Path):
+    path = tmp_path / "config.json"
+    write_new_json(path, {"a": 1})
+    with pytest.raises(FileExistsError):
+        write_new_json(path, {"a": 2})
+    assert read_json(path) == {"a": 1}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_new_file_where_the_file_system_has_no_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(*paths: Any) -> None:
+        raise PermissionError("no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    path = tmp_path / "config.json"
+    write_new_json(path, {"a": 1})
+    with pytest.raises(FileExistsError):
+        write_new_json(path, {"a": 2})
+    assert read_json(path) == {"a": 1}

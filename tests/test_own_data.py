@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.metrics import mutual_info_score
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from infoshed import Continuous, DataSet, InfoshedError, MultiCategorical, Split, fit, load
+from infoshed import Continuous, DataSet, InfoshedError, MultiCategorical, Split, load
 from infoshed.data.columns import nearest, proxies
 from infoshed.data.own import TEST, VALIDATION, stratified
 from infoshed.files.frame import as_read
@@ -23,7 +22,6 @@ from infoshed.inputs import (
     Category,
     ImageInputs,
     TableInputs,
-    UnknownValueWarning,
     inputs_from_dict,
 )
 from own_files import LACKING, people, write_pictures, write_table
@@ -279,25 +277,6 @@ def test_codes_keep_their_leading_zeros(tmp_path: Path, categories: str | None):
     assert zips.one_hot(text["zip"]).argmax(1).tolist() == [1, 3, 0, 2]
 
 
-def test_a_frame_of_a_file_is_read_as_the_file_and_unknown_values_are_told(tmp_path: Path):
-    pandas = pytest.importorskip("pandas")
-    table = {name: people()[name] for name in ("age", "sex", "income")}
-    rng = np.random.default_rng(2)
-    table["owner"] = rng.choice(["TRUE", "FALSE"], 400).tolist()
-    path = write_table(tmp_path / "people.csv", table)
-    run = fit(load(str(path), target="income", attribute="sex"), "plain", epochs=1)
-    text = pandas.read_csv(path, dtype=str, keep_default_na=False)
-    frame = pandas.read_csv(path)
-    assert frame["owner"].dtype == bool
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", UnknownValueWarning)
-        assert torch.equal(run.encode(frame), run.encode(text))
-    text.loc[:2, "owner"] = ["maybe", "", "maybe"]
-    said = r"'owner' has values .* not know in 3 of 400 rows: maybe, \(missing\)"
-    with pytest.warns(UnknownValueWarning, match=said):
-        run.predict(text)
-
-
 @pytest.mark.parametrize("value", ["many", None, float("nan"), True])
 def test_inputs_of_a_tampered_file_are_refused(data: DataSet, value: Any):
     assert data.inputs is not None
@@ -374,12 +353,6 @@ def test_categories_that_are_said_to_be_quantities(tmp_path: Path, settings: dic
     path = str(write_table(tmp_path / "people.csv", people(80)))
     with pytest.raises(InfoshedError, match=f"by --categories and a quantity by {flag}"):
         load(path, target="age", attribute="hours", **settings)
-
-
-def test_columns_that_have_numbers_for_names_are_refused():
-    inputs = TableInputs((), (Category("hours", ("a", "b")),))
-    with pytest.raises(InfoshedError, match="column 'hours' is missing"):
-        inputs({1: np.array(["a"])})  # type: ignore[dict-item]
 
 
 def test_an_attribute_of_which_each_row_has_its_own_is_refused(tmp_path: Path):

@@ -23,6 +23,7 @@ from infoshed import (
     fit,
     infer_attribute,
 )
+from infoshed.fingerprint import fingerprint
 from infoshed.information import label_information
 from infoshed.pressure import LEAST, Pressure, budget_nats
 
@@ -242,8 +243,8 @@ def penalty_under(pressure: Pressure, data: DataSet) -> MutualInformationPenalty
 
 
 def test_a_budget_follows_held_out_rows_once_they_are_read(table: DataSet):
-    pressure = Budget(0.1, momentum=1.0)
-    penalty = penalty_under(pressure, table)
+    penalty = penalty_under(Budget(0.1, momentum=1.0), table)
+    pressure: Any = penalty.pressure
     z = table.train.x.clone().requires_grad_()
     penalty.term(z.square().mean(), z, table.train.c)
     assert float(pressure.average) == pytest.approx(float(penalty.estimate))
@@ -258,7 +259,8 @@ def test_a_budget_follows_held_out_rows_once_they_are_read(table: DataSet):
 def test_the_gradient_under_a_budget_does_not_depend_on_that_of_the_task(
     table: DataSet, scale: float
 ):
-    penalty = penalty_under(pressure := Budget(0.1), table)
+    penalty = penalty_under(Budget(0.1), table)
+    pressure = penalty.pressure
     z = table.train.x.clone().requires_grad_()
     (expected,) = torch.autograd.grad(penalty.estimator(z, table.train.c), z)
     (found,) = torch.autograd.grad(penalty.term(scale * z.square().mean(), z, table.train.c), z)
@@ -313,3 +315,35 @@ def test_a_budget_above_the_entropy_is_no_budget():
         budget_nats(5.0, attribute, y, codes)
     continuous = infer_attribute(np.linspace(0, 1, 100), "age")
     assert budget_nats(5.0, continuous, y, continuous.encode(np.linspace(0, 1, 100))) == 5.0
+
+
+def test_every_penalty_follows_a_pressure_of_its_own(table: DataSet):
+    ramp = Ramp(0, 1, steps=10)
+    first, second = penalty_under(ramp, table), penalty_under(ramp, table)
+    z, c = table.train.x.clone().requires_grad_(), table.train.c
+    for _ in range(5):
+        for penalty in (first, second):
+            penalty.term(z.square().mean(), z, c)
+    assert float(first.pressure.strength) == pytest.approx(0.5)
+    assert float(second.pressure.strength) == pytest.approx(0.5)
+    assert float(ramp.strength) == 0
+
+
+def test_the_state_of_another_kind_of_pressure_is_refused(table: DataSet):
+    ramp, fixed = penalty_under(Ramp(0, 1, 10), table), penalty_under(FixedStrength(1.0), table)
+    for one, other in ((ramp, fixed), (fixed, ramp)):
+        with pytest.raises(InfoshedError, match="another kind of pressure"):
+            one.load_state_dict(other.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(Ramp(0, 0.3, 100), Ramp(0, 3.0, 100)), (Budget(0.01), Budget(0.01, rate=1.0)),
+     (FixedStrength(0.3), FixedStrength(0.4))],
+)  # fmt: skip
+def test_processes_compare_all_that_makes_a_pressure(
+    table: DataSet, one: Pressure, other: Pressure
+):
+    first, again, second = (penalty_under(p, table)._common() for p in (one, one, other))
+    assert fingerprint(first) == fingerprint(again)
+    assert fingerprint(first) != fingerprint(second)

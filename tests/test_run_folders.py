@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infoshed import DataSet, InfoshedError, fit
+from infoshed import DataSet, InfoshedError, fit, load_run
 
 
 def test_a_folder_that_holds_a_run_is_not_overwritten(table: DataSet, tmp_path: Path):
@@ -46,3 +46,26 @@ def test_a_tracker_that_is_not_installed_is_told_before_training(
     with pytest.raises(InfoshedError, match=rf"needs {name}: pip install 'infoshed\[{name}\]'"):
         fit(table, "plain", epochs=1, out=tmp_path / "run", track=name)
     assert not (tmp_path / "run").exists()
+
+
+def test_of_two_runs_that_begin_at_once_in_one_folder_one_is_refused(
+    table: DataSet, tmp_path: Path
+):
+    """The second looks at the folder before the first has begun there, and begins after."""
+    folder = tmp_path / "run"
+
+    def meanwhile() -> None:
+        fit(table, "mi", epochs=1, out=folder)
+
+    with pytest.raises(InfoshedError, match="another run has just begun in"):
+        fit(table, "plain", epochs=1, out=folder, begin=meanwhile)
+    assert load_run(folder).config.method == "mi"
+
+
+def test_a_folder_that_cannot_go_on_is_not_said_to(table: DataSet, tmp_path: Path):
+    fit(table, "plain", epochs=1).save(tmp_path / "saved")
+    with pytest.raises(InfoshedError, match="holds a run already; choose another folder"):
+        fit(table, "plain", epochs=1, out=tmp_path / "saved")
+    fit(table, "plain", epochs=1, out=tmp_path / "made")
+    with pytest.raises(InfoshedError, match="continue it with --resume"):
+        fit(table, "plain", epochs=1, out=tmp_path / "made")

@@ -173,6 +173,16 @@ def test_where_c_says_nothing_adjusted_and_plain_losses_are_one(prices: DataSet,
         assert prior.weights(train.y, missing).unique().tolist() == [1.0]
 
 
+def test_a_truth_that_is_constant_but_for_rounding_has_no_variance_of_its_own():
+    target = Numbers.from_values(np.arange(7.0))
+    figures = [
+        target.figures(target.encode(np.full(7, guess)), target.encode(np.full(7, 0.1)))["r2"]
+        for guess in (0.1, 3.1)
+    ]
+    assert figures[0] == pytest.approx(1)
+    assert figures[1] == pytest.approx(1 - 9 / np.arange(7.0).var(), rel=1e-4)
+
+
 def test_figures_of_numbers_are_scikit_learns_in_the_unit_of_y():
     rng = np.random.default_rng(0)
     y = rng.normal([5, -100], [2, 30], (200, 2))

@@ -15,6 +15,7 @@ from infoshed import (
     Categorical,
     Continuous,
     DataSet,
+    DebiasedClassifier,
     FixedStrength,
     InfoshedError,
     MultiCategorical,
@@ -276,3 +277,22 @@ def test_the_rule_reads_weights(make_data: Callable[..., DataSet]):
     other = figures_for_selection(logits.repeat_interleave(times, 0), copies)
     for name in ("val_accuracy", "val_nll_adjusted"):
         assert one[name] == pytest.approx(other[name], abs=1e-5)
+
+
+def test_rows_of_weight_0_do_not_shape_the_attribute_of_an_estimator():
+    rng = np.random.default_rng(0)
+    age, y = rng.normal(40, 10, 200), rng.integers(0, 2, 200)
+    X, weights = rng.normal(size=(200, 3)), np.ones(200)
+    age[:5], weights[:5] = 99999.0, 0.0
+    settings: dict[str, Any] = {"epochs": 1, "random_state": 0}
+    model = DebiasedClassifier(**settings)
+    model.fit(X, y, sensitive_features=age, sample_weight=weights)
+    attribute: Any = model.run_.attribute
+    assert attribute.scale[0] == pytest.approx(age[5:].std(), rel=1e-4)
+    site = np.array(["a", *rng.choice(["b", "c"], 199)])
+    weights = np.array([0.0, *np.ones(199)])
+    model.fit(X, y, sensitive_features=site, sample_weight=weights)
+    levels: Any = model.run_.attribute
+    assert tuple(levels.levels) == ("b", "c")
+    with pytest.raises(InfoshedError, match="one value"):
+        model.fit(X, y, sensitive_features=np.where(weights > 0, "b", "a"), sample_weight=weights)

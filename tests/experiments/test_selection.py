@@ -184,3 +184,14 @@ def test_values_of_one_row_each_count_as_one(make_data: Callable[..., DataSet]):
 
     assert told(own) == pytest.approx(told(one), abs=1e-6)
     assert told(own) > 0.05
+
+
+def test_an_attribute_of_which_each_row_has_its_own_is_refused(make_data: Callable[..., DataSet]):
+    data = make_data("categorical", 400)
+    n = len(data.validation)
+    attribute = infer_attribute(np.arange(n))
+    split = replace(data.validation, c=attribute.encode(np.arange(n)))
+    train = split.rows(torch.arange(n))
+    made = replace(data, train=train, validation=split, tests={}, attribute=attribute)
+    with pytest.raises(InfoshedError, match="validation rows has a c of its own"):
+        figures_for_selection(torch.randn(n, 2), made)
