@@ -45,19 +45,20 @@ a segment that is checkpointed (torch.utils.checkpoint) counts once, though the 
 
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from infoshed.attributes import Attribute
-from infoshed.balance import balance, deviation
+from infoshed.balance import deviation
 from infoshed.checks import InfoshedError, NonFiniteError, check_number, check_type
 from infoshed.critic import Critic, apart
 from infoshed.distributed import Processes, Rows
 from infoshed.estimators import ESTIMATORS, build_estimator, inputs
 from infoshed.health import Health, RunningMean
 from infoshed.pressure import FixedStrength, Pressure
+from infoshed.reading import Reading
 from infoshed.seeds import seeded, torch_generator
 from infoshed.sequences import as_rows, training_rows
 
@@ -290,7 +291,7 @@ class MutualInformationPenalty:
         weights = known if rows.weights is None else known * rows.weights
         return rows._replace(c=self.attribute.filled(rows.c), weights=weights, known=known)
 
-    def _read(self, rows: Rows) -> "_Reading | None":
+    def _read(self, rows: Rows) -> Reading | None:
         """The estimate and its gradient in z; None where there is nothing to read."""
         leaf, c, y, weights = rows[:4]
         if not rows.readable or rows.empty:
@@ -299,7 +300,7 @@ class MutualInformationPenalty:
         with apart(leaf.device):
             estimate = self.estimator(leaf, c, y, weights=weights, generator=self.generator)
             (gradient,) = torch.autograd.grad(estimate, leaf)
-        return _Reading(estimate.detach(), gradient, deviation(leaf.detach(), weights), rows)
+        return Reading(estimate.detach(), gradient, deviation(leaf.detach(), weights), rows)
 
     def _fit(self, rows: Rows) -> None:
         """Fit the critic to a batch."""
@@ -328,14 +329,14 @@ class MutualInformationPenalty:
 
     def _step(
         self, z: Tensor, c: Tensor, y: Tensor | None, weights: Tensor | None
-    ) -> "_Reading | None":
+    ) -> Reading | None:
         """Read a batch, then fit to it: a critic that knew these rows would flatter them."""
         rows = self._rows(z, c, y, weights)
         read = self._read(rows)
         self._fit(rows)
         return read
 
-    def _pressed(self, read: "_Reading", arriving: Tensor, scale: Tensor | float) -> Tensor:
+    def _pressed(self, read: Reading, arriving: Tensor, scale: Tensor | float) -> Tensor:
         """What is added to the task's gradient in z, of its shape; 0 where it is not finite.
 
         Args:
@@ -343,18 +344,9 @@ class MutualInformationPenalty:
         """
         self.pressure.advance()
         gradient, good = read.gradient, torch.isfinite(read.estimate)
-        known, own = read.rows.known, read.rows.own
-        task_gradient = (arriving.to(gradient.dtype) / scale).reshape(-1, gradient.shape[1])
         if self.pressure.balanced:
-            if known is not None:
-                # A loss is a mean over its rows: those without a c that it reads make the others'
-                # share of it small. Padding, which no loss reads, does not.
-                mine = known[own]
-                read_by_task = (task_gradient != 0).any(1) | (mine > 0)
-                share = known.sum() / self.processes.total(read_by_task.sum()).clamp_min(1)
-                task_gradient = task_gradient * mine[:, None] / share.clamp_min(1 / len(known))
-            limit = self.processes.norm(task_gradient * read.units)
-            gradient = balance(gradient, limit, read.units)
+            task_gradient = (arriving.to(gradient.dtype) / scale).reshape(-1, gradient.shape[1])
+            gradient = read.balanced(task_gradient, self.processes)
         good = good & torch.isfinite(gradient.sum())
         self.estimate = torch.where(good, read.estimate, self.estimate.to(read.estimate))
         if self.held.value is None:
@@ -362,10 +354,10 @@ class MutualInformationPenalty:
         # Data parallelism will divide by the number of processes.
         strength = self.pressure.strength.to(gradient.device) * self.processes.count
         # `where` and not a product: 0 times NaN is NaN.
-        pressed = strength * torch.where(good, gradient[own], 0)
+        pressed = strength * torch.where(good, gradient[read.rows.own], 0)
         return pressed.reshape(arriving.shape)
 
-    def _value(self, read: "_Reading") -> Tensor:
+    def _value(self, read: Reading) -> Tensor:
         """strength * estimate, 0 where it is not finite; after `_pressed`."""
         strength = self.pressure.strength.to(read.estimate.device)
         return torch.where(torch.isfinite(read.estimate), strength * self.estimate, 0)
@@ -417,13 +409,3 @@ class MutualInformationPenalty:
         self.held.load_state_dict(state["held_out"])
         self.estimate, self.gradient, self.skipped, self.bad_updates = state["record"].unbind()
         self.updates = state["updates"]
-
-
-class _Reading(NamedTuple):
-    """What the critic said of a batch: the estimate, its gradient in z (rows, dim), and the
-    deviations of z's columns (dim,), of the rows of all processes that weigh something."""
-
-    estimate: Tensor
-    gradient: Tensor
-    units: Tensor
-    rows: Rows
