@@ -29,7 +29,7 @@ from infoshed.io import dump_state, load_state, parse_state, save_state
 from infoshed.run import Config, Run, new_model
 from infoshed.sklearn.inputs import Encoding, checked, is_frame, plain, read_attribute
 from infoshed.sklearn.targets import read_target
-from infoshed.targets import R2, Target
+from infoshed.targets import Target
 from infoshed.train import fit
 from infoshed.types import DataSet, Recipe, Split, as_input
 
@@ -315,8 +315,8 @@ class Debiased(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
                 dim=int(np.clip(target.outputs, 2, 16)),
                 epochs=epochs,
                 batch_size=size,
-                # One step is outrun where y is a quantity, as it is on small tables.
-                options={"mi": {"critic_steps": CRITIC_STEPS}} if target.score is R2 else {},
+                # One step is outrun by a network on a small table, or where y is a quantity.
+                options={"mi": {"critic_steps": CRITIC_STEPS}} if x.ndim == 2 else {},
             ),
             target=target,
         )
