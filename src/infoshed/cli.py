@@ -18,7 +18,6 @@ from infoshed import (
     METHODS,
     InfoshedError,
     __version__,
-    load,
     load_run,
 )
 from infoshed.commands.audit import audit
@@ -33,7 +32,7 @@ from infoshed.commands.sweep import select, sweep
 from infoshed.commands.train import train
 from infoshed.demo import run_demo
 from infoshed.report.collect import NO_REPORT, has_report_extra, write_report
-from infoshed.run import check_unchanged
+from infoshed.run import data_of
 from infoshed.settings import DATA, TRAINING, Whole, command_of
 from infoshed.tables import catalogue, results_table, run_table
 
@@ -145,9 +144,7 @@ def show(
     page = run / "report.html"
     known = loaded.config.dataset in DATASETS or loaded.config.inputs is not None
     if not page.is_file() and known and has_report_extra():
-        place = {"data_dir": data_dir} if data_dir else {}
-        data = load(loaded.config.dataset, **loaded.config.params, **place)
-        check_unchanged(loaded.config, data)
+        data = data_of(loaded.config, data_dir)
         write_report([loaded], data, page, command_of(loaded.config))
     print(f"\nreport: {page}" if page.is_file() else f"\n{NO_REPORT}")
 

@@ -162,9 +162,17 @@ class TableInputs:
         return np.concatenate([part.astype(np.float32) for part in parts], axis=1)
 
     def unknown(self, columns: Mapping[str, np.ndarray]) -> list[str]:
-        """What is to be said of rows with a level that is not among those learned, a sentence for
-        each column that has some."""
+        """What is to be said of rows with a level that is not among those learned, or without a
+        number that no training row lacked: a sentence for each column that has some."""
         found = []
+        for number in self.numbers:
+            gaps = int(np.isnan(as_floats(number.name, columns[number.name])).sum())
+            if gaps and not number.indicator:
+                found.append(
+                    f"'{number.name}' is missing in {gaps:,} of {len(columns[number.name]):,} "
+                    f"rows, as in no training row; the median of those, {number.median:.4g}, is "
+                    "taken"
+                )
         for category in self.categories:
             values = category.as_levels(as_text(columns[category.name]))
             strange = values[~np.isin(values, category.levels)]

@@ -313,6 +313,22 @@ def load_run(folder: str | Path, encoder: nn.Module | None = None) -> Run:
     return Run(model, config, read_metrics(folder), record["results"], record["seconds"], leakage)
 
 
+def data_of(config: Config, data_dir: str | None = None) -> DataSet:
+    """The data that the run of this configuration was trained on, read again. Raises
+    `InfoshedError` where they are not there, or not what they were."""
+    from infoshed.data import load  # which a run that comes with arrays does not need
+
+    if config.fingerprint and not Path(config.dataset).is_file():
+        raise InfoshedError(
+            f"the run was trained on the file {config.dataset}, and from {Path.cwd()} there is "
+            "none; go to the folder from which it was trained"
+        )
+    place = {"data_dir": data_dir} if data_dir else {}
+    data = load(config.dataset, **config.params, **place)
+    check_unchanged(config, data)
+    return data
+
+
 def check_unchanged(config: Config, data: DataSet) -> None:
     """Raise `InfoshedError` where `data`, read again from the user's own file, are not those that
     the run of this configuration was trained on. Splits are drawn from all rows in their order: of

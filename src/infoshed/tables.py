@@ -92,7 +92,7 @@ def run_table(run: Run) -> str:
     last = run.metrics[-1] if run.metrics else {}
     entropy, score = run.attribute.entropy, run.target.score
     rows = [
-        [f"{title}, {name}", text]
+        [f"{title}, {name}{' (as biased as training)' * (name == 'test')}", text]
         for name, result in run.results.items()
         for title, text in run.target.lines(result)
     ]

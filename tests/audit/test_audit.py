@@ -1,6 +1,7 @@
 """`infoshed.audit`: known truths, fairlearn's figures, groups left out."""
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,10 @@ def test_a_clean_representation_is_not_accused():
         accused.append(part.leaks)
         if not part.leaks:
             assert verdict(part).startswith("no leak of c was found: z tells at most 0.0")
+            told = re.search(r"at most ([\d.]+) nats .* interval, ([\d.]+)% of H", verdict(part))
+            assert told is not None
+            shown = 100 * float(told[1]) / (part.information.entropy or 1)
+            assert shown == pytest.approx(float(told[2]), abs=0.1)
         assert part.upper_share is not None
         assert part.upper_share < 0.1
     assert sum(accused) <= 1  # 5% each: two or more of six in 3% of cases

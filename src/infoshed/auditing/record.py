@@ -91,16 +91,22 @@ class AttributeAudit:
         return self.discrete and len(counts) > MANY_VALUES and rare > sum(counts) / 2
 
     @property
+    def upper_nats(self) -> float:
+        """The most that z is likely to tell, in nats: the upper end of the interval of I(Z;C), or
+        of the worst probe's nats where that is higher."""
+        probe = self.worst_probe.high if self.discrete else None
+        return max(self.information.high, probe or 0.0)
+
+    @property
     def upper_share(self) -> float | None:
-        """The most that z is likely to tell, as a share of H(C): the upper end of the interval of
-        I(Z;C), or of the worst probe's nats where that is higher; 1 where it is `sparse`. None for
-        a quantity."""
+        """`upper_nats` as a share of H(C), at most 1, which it is where the attribute is `sparse`;
+        None for a quantity."""
         entropy = self.information.entropy
         if not self.discrete or not entropy:
             return None
         if self.sparse:
             return 1.0
-        return min(1.0, max(self.information.high, self.worst_probe.high or 0.0) / entropy)
+        return min(1.0, self.upper_nats / entropy)
 
 
 @dataclass(frozen=True)

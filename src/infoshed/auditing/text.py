@@ -13,7 +13,13 @@ from infoshed.auditing.tables import (
     probe_rows,
     reason_lines,
 )
-from infoshed.auditing.words import interval_text, nats_text, number_text, percent_text
+from infoshed.auditing.words import (
+    interval_text,
+    nats_text,
+    nats_texts,
+    number_text,
+    percent_text,
+)
 from infoshed.tables import text_table
 
 LISTED = 12
@@ -36,7 +42,7 @@ def verdict(part: AttributeAudit) -> str:
             "" if part.upper_share is None else f", {percent_text(part.upper_share)} of H({name})"
         )
         return (
-            f"no leak of {name} was found: z tells at most {nats_text(found)[2]} nats about it "
+            f"no leak of {name} was found: z tells at most {upper_text(part)} nats about it "
             f"(upper end of the 95% interval{most})"
         )
     nats, low, high = nats_text(found)
@@ -54,6 +60,14 @@ def verdict(part: AttributeAudit) -> str:
         nats, low, high = nats_text(part.given_y)
         text += f"; {nats} ({low} to {high}) beyond y"
     return text
+
+
+def upper_text(part: AttributeAudit) -> str:
+    """`upper_nats`, with the decimals of the estimate where the end is its own."""
+    found = part.information
+    if part.upper_nats <= found.high:
+        return nats_text(found)[2]
+    return nats_texts(found.nats, found.low, part.upper_nats)[2]
 
 
 def worst_note(part: AttributeAudit) -> str | None:

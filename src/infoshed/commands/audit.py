@@ -18,9 +18,9 @@ from infoshed.commands.output import (
     shown,
     writer,
 )
-from infoshed.data import DATASETS, load
+from infoshed.data import DATASETS
 from infoshed.progress import working
-from infoshed.run import Config, Run, check_unchanged, load_run, versions
+from infoshed.run import Config, Run, check_unchanged, data_of, load_run, versions
 from infoshed.settings import DATA, AttributeKind, Whole
 from infoshed.tables import folded
 from infoshed.types import DataSet
@@ -258,10 +258,9 @@ def _of_run(
             f"--before: {before} and {folder} must be runs on the same data, split and all; "
             f"they differ in {', '.join(differ)}"
         )
-    place = {"data_dir": data_dir} if data_dir else {}
-    data = load(config.dataset, **config.params, **place)
-    for one in [run, *([] if other is None else [other])]:
-        check_unchanged(one.config, data)
+    data = data_of(config, data_dir)
+    if other is not None:
+        check_unchanged(other.config, data)
     if fail_above is not None:
         _refuse_quantities(run.attribute.decode(data.train.c[:1]))
     with working(f"audit of {folder}") as say:

@@ -87,8 +87,8 @@ def _entries(rows: Sequence[Row], best: str | None) -> list[Entry]:
     """The entries of one contender in one place."""
     strengths = by_options(rows)
     picked = select(rows)
-    if picked is None and len(strengths) == 1:
-        picked = strengths[0][0]  # nothing to choose from
+    if picked is None and len(strengths) == 1:  # nothing to choose from
+        picked = next((row for row in strengths[0] if "error" not in row), None)
     oracle = _oracle(strengths, best)
     return [
         _entry(group, picked is not None and picked["options"] == group[0]["options"], i == oracle)

@@ -69,6 +69,12 @@ def markdown(
         + f" `infoshed reproduce {experiment.name}` runs what is missing and writes this page.",
         RULE,
     ]
+    limits = [entry.limit for entry in entries if entry.limit is not None]
+    if limits:
+        quick = (
+            f"Quick runs, on at most {max(limits):,} rows of each split and in few epochs: they "
+        )
+        parts.insert(1, quick + "show that everything runs, not which method is better.")
     there = list(dict.fromkeys(entry.table for entry in entries))
     order = [*experiment.titles, *there]
     for table in sorted(there, key=order.index):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from infoshed.auditing.record import SIGNIFICANT, AttributeAudit, Audit
 from infoshed.auditing.tables import chance_figures, information_rows, probe_rows
-from infoshed.auditing.text import left_out, verdict, warnings, worst_note
+from infoshed.auditing.text import left_out, upper_text, verdict, warnings, worst_note
 from infoshed.auditing.words import nats_text, percent_text
 from infoshed.offline import MIEstimate
 from infoshed.report.chart import Chart, Table
@@ -114,7 +114,7 @@ def headline(content: AuditContent) -> tuple[str, str]:
     found += [f"{part.name} ({nats_text(part.information)[0]})" for part in leaking[1:]]
     said = [f"z leaks {_listed(found)}"] if found else []
     if clean:
-        missed = [f"{p.name} (at most {nats_text(p.information)[2]} nats)" for p in clean]
+        missed = [f"{p.name} (at most {upper_text(p)} nats)" for p in clean]
         said.append(f"no leak of {_listed(missed)} was found")
     if sparse:
         said.append(f"of {_listed(sparse)} too few rows share a value to tell")
