@@ -141,13 +141,13 @@ def test_numbers_among_objects_are_numbers(people: Any):
         DebiasedClassifier(epochs=1).fit(mixed, y)
 
 
-def test_the_critic_follows_where_y_are_numbers(arrays: Any):
+def test_the_critic_follows_on_tables(arrays: Any):
     x, y, c = arrays
-    for kind, target, steps in (
-        (DebiasedRegressor, y / 7, 5), (DebiasedTransformer, y / 7, 5), (DebiasedClassifier, y, 1)
+    for kind, target in (
+        (DebiasedRegressor, y / 7), (DebiasedTransformer, y / 7), (DebiasedClassifier, y)
     ):  # fmt: skip
         model = kind(epochs=1).fit(x, target, sensitive_features=c)
-        assert model.run_.config.options["critic_steps"] == steps
+        assert model.run_.config.options["critic_steps"] == 5
         chosen = kind(epochs=1, options={"critic_steps": 2}).fit(x, target, sensitive_features=c)
         assert chosen.run_.config.options["critic_steps"] == 2
 

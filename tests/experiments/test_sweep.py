@@ -198,6 +198,7 @@ def test_the_least_j_is_chosen_and_the_others_are_ranked(
     assert verdict(choice) == [
         "chosen: strength 1",
         "runners-up: strength 3 (J larger by 0.050), strength 0.3 (J larger by 0.200)",
+        "within the spread of 2 seeds: strength 3, strength 0.3; more seeds would tell better",
         f"run folder, seed 1: {tmp_path / rows[3]['key']}",
     ]
 
@@ -207,6 +208,8 @@ def test_one_seed_is_said_to_be_one(make_row: Callable[..., Row]):
     assert any(line.startswith("one seed each") for line in verdict(choose(rows, NOWHERE)[0]))
     (only,) = choose(rows[:1], NOWHERE)
     assert not any(line.startswith("one seed each") for line in verdict(only))
+    apart = [make_row(strength=s, seed=seed, j=s + seed / 9) for s in (0.3, 1.0) for seed in (0, 1)]
+    assert not any(line.startswith("within the") for line in verdict(choose(apart, NOWHERE)[0]))
 
 
 def test_only_seeds_that_all_have_are_compared(make_row: Callable[..., Row]):

@@ -187,6 +187,13 @@ def verdict(choice: Choice) -> list[str]:
         lines += [f"runners-up: {', '.join(behind)}"] if behind else []
         if behind and choice.chosen.seeds == 1:
             lines.append("one seed each, so no spread is known: another may choose otherwise")
+        worst = choice.chosen.figures["j"].high
+        near = [label(e) for e in others if e.figures["j"].low <= worst]
+        if near and choice.chosen.seeds > 1:
+            lines.append(
+                f"within the spread of {choice.chosen.seeds} seeds: {', '.join(near)}; more seeds "
+                "would tell better"
+            )
     if choice.missing:
         lines.append(
             f"the grid is incomplete: {choice.missing} of its runs have not ended, and the choice "
