@@ -1,6 +1,7 @@
 """`infoshed audit` and `infoshed audit-data`: verdicts, JSON, exit codes, a line for a mistake."""
 
 import json
+import re
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -171,6 +172,9 @@ def test_a_page_is_written_and_says_how_to_get_it_again(
     assert code == 0
     found = [line for line in out.splitlines() if line.startswith("before: z leaks sex")]
     assert len(found) == 1
+    row = next(line for line in out.splitlines() if line.startswith("I(Z;C), nats"))
+    before, after = (float(value) for value in re.findall(r"([\d.]+) \(", row))
+    assert before > after
     page = (tmp_path / "page.html").read_text()
     for part in ("infoshed audit z.npy --attribute people.csv:sex", "Before and after",
                  "before.npy", "scikit-learn"):  # fmt: skip

@@ -357,7 +357,10 @@ def test_plain_training_to_compare_with_is_one_command_away(run: Cli, tmp_path: 
     run_config = load_run("runs/people-mi-seed0").config
     assert replace(run_config, method="plain", options={}) == made
     assert then == "infoshed audit runs/people-mi-seed0 --before runs/people-plain-seed0"
-    assert "before: " in run(*shlex.split(then)[1:], "--estimator", "quick").out
+    compared = run(*shlex.split(then)[1:], "--estimator", "quick").out
+    assert "before: " in compared
+    for name in ("the worst fresh probe, nats", "accuracy conflicting"):
+        assert re.search(rf"{name} +-?[\d.]+ \(.*\) +-?[\d.]+ \(", compared), compared
     again = run("train", *asked, "--seed", "0", "--out", "runs/other").out
     assert f"Against plain training: {then.replace('people-mi-seed0', 'other')}\n" in again
     other = run("train", *asked[:-1], "3", "--out", "runs/third").out

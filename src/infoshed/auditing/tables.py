@@ -85,6 +85,29 @@ def figure_rows(outcomes: Outcomes) -> Rows:
     return ["predictions", "with 95% interval"], rows
 
 
+def before_rows(part: AttributeAudit, other: AttributeAudit) -> Rows:
+    """An attribute in z before, `other`, and after: information, the worst probe, predictions."""
+    rows = [["I(Z;C), nats", other.information, part.information]]
+    if part.given_y is not None and other.given_y is not None:
+        rows.append(["I(Z;C|Y), nats", other.given_y, part.given_y])
+    cells = [[name, *map(_with_interval, pair)] for name, *pair in rows]
+    unit = "nats" if part.discrete else "R^2"
+    probes = map(interval_text, (other.worst_probe, part.worst_probe))
+    cells.append([f"the worst fresh probe, {unit}", *probes])
+    if part.outcomes is not None and other.outcomes is not None:
+        then, now = other.outcomes.figures, part.outcomes.figures
+        cells += [
+            [key.replace("_", " "), interval_text(then[key]), interval_text(now[key])]
+            for key in now if key in then
+        ]  # fmt: skip
+    return ["with 95% intervals", "before", "after"], cells
+
+
+def _with_interval(found: MIEstimate) -> str:
+    nats, low, high = nats_text(found)
+    return f"{nats} ({low} to {high})"
+
+
 def aligned_note(outcomes: Outcomes, c: str) -> str | None:
     """What aligned and conflicting rows are; None where no figure is about them."""
     if "accuracy_aligned" not in outcomes.figures:

@@ -4,6 +4,7 @@ from infoshed.auditing.data import DataAudit
 from infoshed.auditing.record import RARE, SIGNIFICANT, AttributeAudit, Audit
 from infoshed.auditing.tables import (
     aligned_note,
+    before_rows,
     cell_rows,
     data_rows,
     estimate_line,
@@ -100,8 +101,11 @@ def audit_text(audit: Audit, before: Audit | None = None) -> str:
     about = "" if audit.target is None else f"; y is {audit.target}"
     lines.append(f"\n{audit.rows:,} rows, {audit.columns:,} columns of z{about}")
     lines += [f"note: {note}" for note in audit.notes]
+    others = {} if before is None else {part.name: part for part in before.parts}
     for part in audit.parts:
         tables = [text_table(*information_rows(part)), "", text_table(*probe_rows(part))]
+        if part.name in others:
+            tables = [text_table(*before_rows(part, others[part.name])), "", *tables]
         lines += ["", f"== {part.name} ==", "", *tables]
         note = worst_note(part)
         lines += [note] if note else []
