@@ -168,8 +168,9 @@ def test_a_page_is_written_and_says_how_to_get_it_again(
         "audit", "z.npy", "--attribute", "people.csv:sex", "--target", "people.csv:label",
         "--before", "before.npy", *FAST, "--out",
     )  # fmt: skip
-    code, out, _ = run(*command, "page.html")
+    code, out, err = run(*command, "page.html")
     assert code == 0
+    assert "written: page.html" in err
     found = [line for line in out.splitlines() if line.startswith("before: z leaks sex")]
     assert len(found) == 1
     row = next(line for line in out.splitlines() if line.startswith("I(Z;C), nats"))

@@ -47,7 +47,12 @@ def writer(out: Path | None) -> Callable[[Findings], None]:
         raise InfoshedError(f"--out: {out} is a folder; name a file")
     if kind == ".html" and not has_report_extra():
         raise InfoshedError(NO_REPORT)
-    return lambda found: WRITERS[kind](found, out)
+
+    def write(found: Findings) -> None:
+        WRITERS[kind](found, out)
+        print(f"written: {out}", file=sys.stderr)
+
+    return write
 
 
 def command_line() -> str:
