@@ -4,7 +4,14 @@ from collections.abc import Iterable, Mapping
 
 from infoshed.auditing.data import DataAudit, TableAudit
 from infoshed.auditing.record import AttributeAudit, Outcomes
-from infoshed.auditing.words import interval_text, nats_text, number_text, p_text, percent_text
+from infoshed.auditing.words import (
+    ends_text,
+    interval_text,
+    nats_text,
+    number_text,
+    p_text,
+    percent_text,
+)
 from infoshed.offline import MIEstimate
 
 Rows = tuple[list[str], list[list[str]]]
@@ -90,7 +97,7 @@ def before_rows(part: AttributeAudit, other: AttributeAudit) -> Rows:
     rows = [["I(Z;C), nats", other.information, part.information]]
     if part.given_y is not None and other.given_y is not None:
         rows.append(["I(Z;C|Y), nats", other.given_y, part.given_y])
-    cells = [[name, *map(_with_interval, pair)] for name, *pair in rows]
+    cells = [[name, *map(ends_text, pair)] for name, *pair in rows]
     unit = "nats" if part.discrete else "R^2"
     probes = map(interval_text, (other.worst_probe, part.worst_probe))
     cells.append([f"the worst fresh probe, {unit}", *probes])
@@ -101,11 +108,6 @@ def before_rows(part: AttributeAudit, other: AttributeAudit) -> Rows:
             for key in now if key in then
         ]  # fmt: skip
     return ["with 95% intervals", "before", "after"], cells
-
-
-def _with_interval(found: MIEstimate) -> str:
-    nats, low, high = nats_text(found)
-    return f"{nats} ({low} to {high})"
 
 
 def aligned_note(outcomes: Outcomes, c: str) -> str | None:

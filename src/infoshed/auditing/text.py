@@ -64,11 +64,8 @@ def verdict(part: AttributeAudit) -> str:
 
 
 def upper_text(part: AttributeAudit) -> str:
-    """`upper_nats`, with the decimals of the estimate where the end is its own."""
-    found = part.information
-    if part.upper_nats <= found.high:
-        return nats_text(found)[2]
-    return nats_texts(found.nats, found.low, part.upper_nats)[2]
+    """`upper_nats`, with the decimals of an estimate that ends there."""
+    return nats_texts(part.information.nats, part.information.low, part.upper_nats)[2]
 
 
 def worst_note(part: AttributeAudit) -> str | None:

@@ -26,6 +26,12 @@ def nats_text(found: MIEstimate) -> tuple[str, str, str]:
     return nats_texts(found.nats, found.low, found.high)
 
 
+def ends_text(found: MIEstimate) -> str:
+    """The estimate with its interval."""
+    nats, low, high = nats_text(found)
+    return f"{nats} ({low} to {high})"
+
+
 def percent_text(share: float) -> str:
     """Per cent, with a decimal below ten."""
     return f"{share:.0%}" if share >= 0.1 else f"{share:.1%}"

@@ -226,6 +226,7 @@ def to_dict(choices: Sequence[Choice], split: str | None) -> dict[str, Any]:
 
 def _choice_dict(choice: Choice, split: str | None) -> dict[str, Any]:
     found = None if split is None else oracle(choice, split)
+    seen = [] if split is None else [f"{choice.score.key}_{split}"]  # asked for, as the oracle is
     return {
         "title": choice.title,
         "chosen": choice.chosen and choice.chosen.options,
@@ -235,7 +236,7 @@ def _choice_dict(choice: Choice, split: str | None) -> dict[str, Any]:
         "entries": [
             {
                 "options": e.options, "seeds": e.seeds, "failed": e.failed,
-                **{n: list(e.figures[n]) for n in (*TERMS, choice.figure) if n in e.figures},
+                **{n: list(e.figures[n]) for n in (*TERMS, choice.figure, *seen) if n in e.figures},
             }
             for e in choice.entries
         ],

@@ -16,7 +16,7 @@ from infoshed.attributes import Attribute
 from infoshed.estimators import ESTIMATORS, Estimator, build_estimator
 from infoshed.estimators.pairs import shuffle
 from infoshed.offline.result import LEAST_P, Reading
-from infoshed.offline.stopping import fit_stopped, stopping_rows
+from infoshed.offline.stopping import HELD_OUT, fit_stopped
 from infoshed.offline.views import standardize
 from infoshed.optim import adam
 from infoshed.seeds import seeded, torch_generator
@@ -113,9 +113,10 @@ def _crossed(data: Rows, generator: torch.Generator) -> Rows:
 
 
 def _fit(estimator: Estimator, data: Rows, generator: torch.Generator) -> None:
-    order = torch.randperm(len(data[0]), generator=generator)
-    held_out = torch.from_numpy(stopping_rows(order.numpy(), None, least=2))[order]
-    keep, fit = order[held_out], order[~held_out]  # an estimate needs two rows
+    n = len(data[0])
+    order = torch.randperm(n, generator=generator)
+    held_out = max(2, n // HELD_OUT)  # an estimate needs two rows
+    keep, fit = order[:held_out], order[held_out:]
     optimizer = adam(estimator.parameters(), LEARNING_RATE)
 
     def batches() -> list[Tensor]:

@@ -57,8 +57,8 @@ def fit_stopped(
     return True
 
 
-def stopping_rows(order: np.ndarray, groups: np.ndarray | None, least: int = 0) -> np.ndarray:
-    """Which of the rows (n,) are kept for stopping, one in `HELD_OUT` but `least` at least.
+def stopping_rows(order: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
+    """Which of the rows (n,) are kept for stopping, one in `HELD_OUT`.
 
     Args:
         order: the rows (n,) in random order, the first of which are kept.
@@ -67,5 +67,5 @@ def stopping_rows(order: np.ndarray, groups: np.ndarray | None, least: int = 0) 
     """
     groups = np.arange(len(order)) if groups is None else groups
     first = np.sort(np.unique(groups[order], return_index=True)[1])
-    chosen = order[first[: max(least, len(first) // HELD_OUT)]]
+    chosen = order[first[: len(first) // HELD_OUT]]
     return np.isin(groups, groups[chosen])

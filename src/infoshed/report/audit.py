@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from infoshed.auditing.record import SIGNIFICANT, AttributeAudit, Audit
 from infoshed.auditing.tables import chance_figures, information_rows, probe_rows
 from infoshed.auditing.text import left_out, upper_text, verdict, warnings, worst_note
-from infoshed.auditing.words import nats_text, percent_text
+from infoshed.auditing.words import ends_text, nats_text, percent_text
 from infoshed.offline import MIEstimate
 from infoshed.report.chart import Chart, Table
 from infoshed.report.content import RunContent
@@ -102,7 +102,7 @@ def headline(content: AuditContent) -> tuple[str, str]:
     detail = f"{audit.rows:,} rows; fresh probes and mutual information, judged on held-out rows."
     if content.before is not None:
         subject, before = content.before
-        old = [f"{part.name} {_with_ends(part.information)}" for part in before.attributes]
+        old = [f"{part.name} {ends_text(part.information)}" for part in before.attributes]
         detail += f" Before ({subject}), in nats: {_listed(old)}."
     if len(audit.attributes) == 1:
         text = verdict(audit.attributes[0])
@@ -188,12 +188,7 @@ def _summary(audit: Audit) -> list[Section]:
 
 
 def _given(part: AttributeAudit) -> str:
-    return "" if part.given_y is None else _with_ends(part.given_y)
-
-
-def _with_ends(found: MIEstimate) -> str:
-    nats, low, high = nats_text(found)
-    return f"{nats} ({low} to {high})"
+    return "" if part.given_y is None else ends_text(part.given_y)
 
 
 def _share(found: MIEstimate) -> Ends:
@@ -216,7 +211,7 @@ def _before(audit: Audit, subject: str, before: Audit) -> Section:
             pairs[f"{part.name}, I(Z;C|Y)"] = (other.given_y, part.given_y)
         for name, pair in pairs.items():
             rows[name] = [ends(found) for found in pair]
-            lines.append([name, *(_with_ends(found) for found in pair)])
+            lines.append([name, *(ends_text(found) for found in pair)])
         charts += outcomes_before(part, other)
     table = Table("Leakage before and after, nats", ("information", "before", "after"), lines)
     leakage = interval_chart(
@@ -282,7 +277,7 @@ def _reading(part: AttributeAudit, target: str | None) -> list[str]:
                 "must every z that predicts it perfectly. "
             )
         lines.append(
-            f"{own}Given {target}, z tells {_with_ends(part.given_y)} nats more: this is what "
+            f"{own}Given {target}, z tells {ends_text(part.given_y)} nats more: this is what "
             "can be shed without losing the target."
         )
     return lines
